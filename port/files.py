@@ -1,0 +1,86 @@
+"""Files written whole or not at all, and the hashes that identify them."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from port.errors import PortError
+
+CHUNK = 1 << 20  # bytes read at a time when hashing
+
+
+@contextmanager
+def whole_file(target: Path | str) -> Iterator[Path]:
+    """Give a path beside `target` to write to; rename it over `target` if the block ends well, remove it if not.
+
+    The temporary name keeps the suffix of `target`, since some writers choose their format by it.
+    Raises PortError for a missing folder, a folder that cannot be written or a full disk.
+    """
+    target = Path(target)
+    draft = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
+    if not target.parent.is_dir():
+        raise PortError(f"cannot write {target}: the folder {target.parent} does not exist. Create it first.")
+    if target.is_dir():
+        raise PortError(f"cannot write {target}: it is a folder. Name a file.")
+    try:
+        yield draft
+        with open(draft, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(draft, target)
+    except OSError as error:
+        raise PortError(explain_os_error(error, target)) from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def explain_os_error(error: OSError, path: Path) -> str:
+    """What an operating-system error on `path` means and what to do about it."""
+    if error.errno == errno.ENOSPC:
+        free = shutil.disk_usage(path.parent).free
+        return f"cannot write {path}: no space left on its disk ({free / 1e6:.1f} MB free). Free some or choose another."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"cannot write {path}: permission denied. Choose a place you may write to."
+    return f"cannot use {path}: {error.strerror or error}."
+
+
+def write_text(target: Path | str, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all."""
+    with whole_file(target) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
+def write_json(target: Path | str, data: object) -> None:
+    """Write `data` as indented JSON; NaN and infinity are refused, since JSON has none."""
+    write_text(target, json.dumps(data, indent=1, allow_nan=False) + "\n")
+
+
+def make_folder(path: Path | str) -> Path:
+    """Create a folder and its parents if need be. Raises PortError where that is impossible."""
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PortError(explain_os_error(error, path)) from error
+    return path
+
+
+def sha256_file(path: Path | str) -> str:
+    """sha256 of a file's bytes, in hex."""
+    return _digest_file(path, hashlib.sha256())
+
+
+def git_blob_sha1(path: Path | str) -> str:
+    """The id git gives a file: sha1 of `blob <size>\\0` and the bytes, in hex."""
+    return _digest_file(path, hashlib.sha1(f"blob {os.path.getsize(path)}\0".encode()))
+
+
+def _digest_file(path: Path | str, digest) -> str:
+    with open(path, "rb") as source:
+        while chunk := source.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

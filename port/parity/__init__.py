@@ -1,0 +1,1 @@
+"""Traces of two networks and their comparison."""

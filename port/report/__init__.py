@@ -1,0 +1,1 @@
+"""The parity report as JSON, Markdown and a self-contained page."""

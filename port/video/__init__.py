@@ -1,0 +1,1 @@
+"""Frames in and out: folders of pictures, video files, numpy arrays."""
