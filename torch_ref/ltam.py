@@ -1,0 +1,92 @@
+"""Location-aware trajectory attention: each token looks along its path through the keyframes and takes the best match.
+
+Source: TTVSR, arXiv 2204.04216, section 3.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from port.parity.probe import PASSIVE
+from torch_ref.blocks import conv3x3
+from torch_ref.tokens import enlarged_tokens, pixels_to_tokens, tokens_to_pixels
+
+SCALES = ("s1", "s2", "s3")  # patches of 1, 1.5 and 2 token strides
+
+
+class Keyframes:
+    """Tokens of the keyframes met so far, oldest first, laid side by side: (n, c*S*S, m * tokens)."""
+
+    def __init__(self):
+        self.index = None  # what queries are compared with, of unit length
+        self.values = {}  # scale -> what they fetch
+
+    def append(self, index, values):
+        """Add one keyframe. index, values[scale] (n, c*S*S, h/S, w/S)"""
+        self.index = _beside(self.index, F.normalize(index.flatten(2), dim=1, eps=1e-12))
+        for scale in SCALES:
+            self.values[scale] = _beside(self.values.get(scale), values[scale].flatten(2))
+
+
+def _beside(stored, new):
+    return new if stored is None else torch.cat([stored, new], dim=2)
+
+
+def _fetch(stored, position):
+    """Tokens at `position`. stored (n, k, m * tokens), position (n, p) -> (n, k, p)"""
+    return torch.gather(stored, 2, position[:, None].expand(-1, stored.shape[1], -1))
+
+
+class LTAM(nn.Module):
+    """The attention and its fusion. The maximum over keyframes is hard: one keyframe wins at each token."""
+
+    def __init__(self, channels, stride):
+        super().__init__()
+        self.stride = stride
+        self.fusion = conv3x3(3 * channels, channels)
+        self.probe = PASSIVE
+
+    def tokenize(self, feat, prop):
+        """Tokens of a keyframe from its features and its propagated features, both (n, c, h, w).
+
+        -> index tokens, {scale: value tokens}, all (n, c*S*S, h/S, w/S)
+        """
+        s = self.stride
+        index = self.probe("token_index", pixels_to_tokens(feat, s))
+        s1 = self.probe("token_s1", pixels_to_tokens(prop, s))
+        s2 = self.probe("token_s2", enlarged_tokens(prop, s, 3 * s // 2))
+        s3 = self.probe("token_s3", enlarged_tokens(prop, s, 2 * s))
+        return index, {"s1": s1, "s2": s2, "s3": s3}
+
+    def forward(self, query, anchor, keyframes, locations):
+        """query, anchor (n, c, h, w); m keyframes; locations (n, 2m, h/S, w/S), whole numbers -> (n, c, h, w)"""
+        position = self._positions(locations)  # (n, m, tokens)
+        similarity = self.probe("corr", self._similarity(query, keyframes, position))  # (n, m, tokens)
+        winner = self.probe.decide("argmax", similarity.argmax(dim=1))  # (n, tokens)
+        corr = torch.gather(similarity, 1, winner[:, None])  # (n, 1, tokens)
+        corr = self.probe("corr_soft", corr.unflatten(2, locations.shape[2:]))
+        values = self._winning_values(keyframes, position, winner, locations.shape[2:], anchor.shape[2:])
+        gain = tokens_to_pixels(corr.repeat(1, self.stride**2, 1, 1), self.stride, anchor.shape[2:])
+        return anchor + self.fusion(torch.cat(values, dim=1)) * gain
+
+    def _positions(self, locations):
+        """Where each token's path passes each keyframe, as an index into its flattened grid."""
+        columns = locations.shape[3]
+        return (locations[:, 1::2] * columns + locations[:, 0::2]).long().flatten(2)
+
+    def _similarity(self, query, keyframes, position):
+        """Cosine between each token and the index token on its path, for every keyframe."""
+        n, m, tokens = position.shape
+        unit = F.normalize(pixels_to_tokens(query, self.stride).flatten(2), dim=1, eps=1e-12)
+        first = torch.arange(m, device=position.device)[None, :, None] * tokens  # where keyframe k starts
+        met = _fetch(keyframes.index, (position + first).flatten(1)).unflatten(2, (m, tokens))
+        return (met * unit[:, :, None]).sum(dim=1)
+
+    def _winning_values(self, keyframes, position, winner, grid, size):
+        """The winner's tokens of each scale, pixels back in their places: three (n, c, h, w)."""
+        position = torch.gather(position, 1, winner[:, None])[:, 0] + winner * position.shape[2]
+        values = []
+        for scale in SCALES:
+            tokens = _fetch(keyframes.values[scale], position).unflatten(2, grid)
+            values.append(self.probe(f"value_{scale}", tokens_to_pixels(tokens, self.stride, size)))
+        return values
