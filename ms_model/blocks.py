@@ -1,0 +1,71 @@
+"""Building blocks shared by the video super-resolution networks.
+
+Source: the official TTVSR and BasicSR networks, from their description in docs/networks.md.
+"""
+
+import mindspore.ops as F
+from mindspore import nn
+from mindspore.common.initializer import HeNormal, initializer
+
+from port.models.ttvsr import LRELU_SLOPE
+
+RESIDUAL_INIT = 0.1  # residual branches start small so that a deep trunk starts near the identity
+
+
+def lrelu(x):
+    """LeakyReLU with the slope of these networks."""
+    return F.leaky_relu(x, LRELU_SLOPE)
+
+
+def conv3x3(in_channels, out_channels):
+    """3x3 convolution, zero padding, same size."""
+    # MindSpore's defaults are pad_mode="same" and no bias; padding counts only with "pad".
+    return nn.Conv2d(in_channels, out_channels, 3, pad_mode="pad", padding=1, has_bias=True)
+
+
+def kaiming_init(conv, scale=1.0):
+    """Kaiming-normal, fan-in, gain sqrt(2), times `scale`; zero bias."""
+    drawn = initializer(HeNormal(mode="fan_in", nonlinearity="relu"), conv.weight.shape, conv.weight.dtype).init_data()
+    conv.weight.set_data(drawn * scale)
+    conv.bias.set_data(initializer("zeros", conv.bias.shape, conv.bias.dtype).init_data())
+
+
+class ResidualBlock(nn.Cell):
+    """x + conv2(relu(conv1(x))), no normalisation. (n, c, h, w) -> (n, c, h, w)"""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.conv1 = conv3x3(channels, channels)
+        self.conv2 = conv3x3(channels, channels)
+        kaiming_init(self.conv1, RESIDUAL_INIT)
+        kaiming_init(self.conv2, RESIDUAL_INIT)
+
+    def construct(self, x):
+        return x + self.conv2(F.relu(self.conv1(x)))
+
+
+class ResidualTrunk(nn.Cell):
+    """A convolution, LeakyReLU, then residual blocks. (n, in, h, w) -> (n, out, h, w)"""
+
+    def __init__(self, in_channels, out_channels, num_blocks):
+        super().__init__()
+        self.main = nn.SequentialCell(
+            conv3x3(in_channels, out_channels),
+            nn.LeakyReLU(LRELU_SLOPE),
+            nn.SequentialCell(*[ResidualBlock(out_channels) for _ in range(num_blocks)]),
+        )
+
+    def construct(self, x):
+        return self.main(x)
+
+
+class PixelShufflePack(nn.Cell):
+    """Convolution to 4 * out channels, then pixel shuffle. (n, in, h, w) -> (n, out, 2h, 2w)"""
+
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.upsample_conv = conv3x3(in_channels, 4 * out_channels)
+        kaiming_init(self.upsample_conv)
+
+    def construct(self, x):
+        return F.pixel_shuffle(self.upsample_conv(x), 2)
