@@ -1,0 +1,39 @@
+"""Super-resolve a clip with the port: `python -m ms_model.infer --weights W --input IN --output OUT`."""
+
+import sys
+
+import mindspore as ms
+
+from ms_model import device
+from ms_model.networks import load_network
+from port.errors import run_command
+from port.infer import infer_arguments, run_inference
+
+
+def load(args):
+    """The network of `args` as a function of arrays: (1, t, 3, h, w) float32 -> (1, t, 3, 4h, 4w) float32"""
+    device.select(args.device)
+    strides = {"keyframe_stride": args.keyframe_stride, "token_stride": args.token_stride}
+    net = load_network(args.model, args.weights, **strides)
+    if not args.eager:
+        net.compile_parts()
+
+    def upscale(lrs, probe):
+        net.watch(probe)
+        return net(ms.Tensor(lrs)).asnumpy()  # records no gradients unless asked to, so no twin of no_grad
+
+    return upscale
+
+
+def run(args):
+    """Upscale one clip as `args` say. Returns the exit code; raises PortError."""
+    return run_inference(args, load, device.describe)
+
+
+def main(argv=None):
+    args = infer_arguments("python -m ms_model.infer", device.DEVICES, argv)
+    return run_command(lambda: run(args), args.debug)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What the demonstration needs: pinned downloads, a real clip, weights."""

@@ -1,0 +1,38 @@
+"""Super-resolve a clip with the reference: `python -m torch_ref.infer --weights W --input IN --output OUT`."""
+
+import sys
+
+import torch
+
+from port.errors import run_command
+from port.infer import infer_arguments, run_inference
+from torch_ref import device
+from torch_ref.networks import load_network
+
+
+def load(args):
+    """The network of `args` as a function of arrays: (1, t, 3, h, w) float32 -> (1, t, 3, 4h, 4w) float32"""
+    name = device.select(args.device)
+    strides = {"keyframe_stride": args.keyframe_stride, "token_stride": args.token_stride}
+    net = load_network(args.model, args.weights, **strides)
+
+    def upscale(lrs, probe):
+        net.watch(probe)
+        with torch.no_grad():
+            return net(torch.as_tensor(lrs, device=name)).cpu().numpy()
+
+    return upscale
+
+
+def run(args):
+    """Upscale one clip as `args` say. Returns the exit code; raises PortError."""
+    return run_inference(args, load, device.describe)
+
+
+def main(argv=None):
+    args = infer_arguments("python -m torch_ref.infer", device.DEVICES, argv)
+    return run_command(lambda: run(args), args.debug)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
