@@ -13,7 +13,7 @@ def to_uint8(values: np.ndarray) -> np.ndarray:
     """Clamp to [0, 1], times 255, round half to even. Raises PortError where a value is NaN."""
     if np.isnan(values).any():
         raise PortError(
-            f"cannot turn an array of shape {values.shape} into pictures: it holds NaN. Check the weights and the input."
+            f"cannot turn an array {values.shape} into pictures: it holds NaN. Check the weights and the input."
         )
     return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
 

@@ -58,7 +58,7 @@ def _check_frame(index: int, a: np.ndarray, b: np.ndarray) -> None:
     for name, frame in (("frame", a), ("true frame", b)):
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             raise PortError(
-                f"{name} {index} must be (h, w, 3) uint8 RGB, found {frame.shape} {frame.dtype}. Use to_uint8 on outputs."
+                f"{name} {index} must be (h, w, 3) uint8 RGB, found {frame.shape} {frame.dtype}. Use to_uint8 first."
             )
     if a.shape != b.shape:
         raise PortError(f"frame {index} is {a.shape[1]}x{a.shape[0]}, the true one {b.shape[1]}x{b.shape[0]}.")

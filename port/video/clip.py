@@ -43,6 +43,6 @@ def check_bytes(count: int, frame_bytes: int, where: object) -> None:
     """Refuse a clip of `count` frames that would need more memory than MAX_BYTES."""
     if count * frame_bytes > MAX_BYTES:
         raise PortError(
-            f"{where}: {count} frames need more than {MAX_BYTES / 2**30:.0f} GiB of memory; the network takes a clip as "
-            "a whole. Read fewer with --max-frames, or cut the clip."
+            f"{where}: {count} frames need more than {MAX_BYTES / 2**30:.0f} GiB of memory; the network takes a clip "
+            "as a whole. Read fewer with --max-frames, or cut the clip."
         )

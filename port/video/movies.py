@@ -31,7 +31,7 @@ def read_movie(path: Path, max_frames: int | None = None) -> Clip:
             fps = stream.guessed_rate or stream.average_rate
             announced = stream.frames
     except (av.FFmpegError, MemoryError) as error:
-        raise PortError(f"cannot read {path}: damaged or not a video ({error}).") from error
+        raise PortError(f"cannot read {path}: damaged or not a video ({_reason(error)}).") from error
     if not frames:
         raise PortError(f"cannot read {path}: its video stream holds no frame.")
     if max_frames is None and len(frames) < announced:
@@ -39,6 +39,11 @@ def read_movie(path: Path, max_frames: int | None = None) -> Clip:
     fps = Fraction(fps) if fps else None
     _warn_of_uneven_times(path, times, fps)
     return Clip(np.stack(frames), fps, [NUMBERED.format(i) for i in range(len(frames))])
+
+
+def _reason(error: Exception) -> str:
+    """The words of an ffmpeg error without its number and the path."""
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
 
 def _decode(path: Path, container, stream, max_frames: int | None) -> tuple[list[np.ndarray], list[float]]:
@@ -93,7 +98,7 @@ def write_movie(path: Path, frames: np.ndarray, fps: Fraction) -> None:
         except av.FFmpegError as error:
             if isinstance(error, OSError):  # disk full, no permission: whole_file explains those
                 raise OSError(error.errno, error.strerror) from error
-            raise PortError(f"cannot write {path}: the encoder failed ({error}).") from error
+            raise PortError(f"cannot write {path}: the encoder failed ({_reason(error)}).") from error
 
 
 def _add_stream(container, width: int, height: int, fps: Fraction):
