@@ -16,6 +16,7 @@ from port.errors import PortError, run_command
 from port.files import whole_file
 from port.weights.ckpt_check import check_ckpt
 from port.weights.raw import RawCheckpoint, check_readable, collect, damaged
+from port.weights.rules import quote
 from port.weights.tensors_file import exchange
 
 SUFFIX = ".ckpt"
@@ -67,12 +68,12 @@ def _to_array(path: Path, name: str, leaf: object) -> tuple[np.ndarray, str] | N
     try:
         return (leaf.astype(ms.float32) if leaf.dtype == ms.bfloat16 else leaf).asnumpy(), dtype
     except READ_ERRORS as error:
-        raise PortError(f"cannot read {path}: tensor '{name}' ({dtype}) is no plain array of numbers.") from error
+        raise PortError(f"cannot read {path}: tensor {quote(name)} ({dtype}) is no plain array of numbers.") from error
 
 
 def _to_tensor(name: str, array: np.ndarray) -> ms.Tensor:
     if array.size == 0 or array.dtype.kind not in "fiub":
-        raise PortError(f"cannot write tensor '{name}': a .ckpt cannot hold {array.dtype} of shape {array.shape}.")
+        raise PortError(f"cannot write tensor {quote(name)}: a .ckpt cannot hold {array.dtype} of shape {array.shape}.")
     return ms.Tensor(np.array(array, order="C"))
 
 

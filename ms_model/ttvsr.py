@@ -69,7 +69,8 @@ class TTVSR(nn.Cell):
         frames = []
         for i in range(t):
             self.probe.step(f"up.{i:02d}")
-            frames.append(self._upsample(backward[i], feats[:, i], forward[i], lrs[:, i]))
+            frame = self._upsample(backward[i], feats[:, i], forward[i], lrs[:, i])
+            frames.append(self.probe("frame", frame))
         return F.stack(frames, axis=1)
 
     def _flows(self, lrs):

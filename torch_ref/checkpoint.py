@@ -16,6 +16,7 @@ from port.errors import PortError, run_command
 from port.files import whole_file
 from port.weights.pth_check import check_pth, explain_refusal
 from port.weights.raw import MAX_BYTES, RawCheckpoint, check_readable, collect
+from port.weights.rules import quote
 from port.weights.tensors_file import exchange
 
 SUFFIX = ".pth"
@@ -62,13 +63,13 @@ def _to_array(path: Path, name: str, leaf: object) -> tuple[np.ndarray, str] | N
         return None
     dtype = str(leaf.dtype).removeprefix("torch.")
     if leaf.numel() * leaf.element_size() > MAX_BYTES:  # a view can claim more than its storage holds
-        raise PortError(f"refused {path}: tensor '{name}' claims the size {tuple(leaf.shape)}.")
+        raise PortError(f"refused {path}: tensor {quote(name)} claims the size {tuple(leaf.shape)}.")
     try:
         dense = leaf.detach().contiguous()
         return (dense.float() if leaf.dtype == torch.bfloat16 else dense).numpy(), dtype
     except (TypeError, RuntimeError, NotImplementedError) as error:  # sparse, quantised, without data
         kind = f"{dtype}, {leaf.layout}, on {leaf.device}"
-        raise PortError(f"cannot read {path}: tensor '{name}' ({kind}) is no plain array of numbers.") from error
+        raise PortError(f"cannot read {path}: tensor {quote(name)} ({kind}) is no plain array of numbers.") from error
 
 
 def _to_tensor(array: np.ndarray) -> torch.Tensor:

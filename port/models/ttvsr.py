@@ -73,3 +73,26 @@ def check_values(lowest: float, highest: float) -> None:
     if lowest < -VALUE_MARGIN or highest > 1 + VALUE_MARGIN:
         hint = " Divide 8-bit values by 255." if highest > 2 else ""
         warn(f"TTVSR expects RGB in [0, 1]; these frames reach from {lowest:.3g} to {highest:.3g}.{hint}")
+
+
+# Who computes the values that no module returns, as a person would look for it in the network's files.
+VALUE_SOURCES = {
+    "flows_backward": "spynet",
+    "flows_forward": "spynet",
+    "warped_feat_prop": "flow_warp",
+    "token_flow": "_follow (pooling of the flow)",
+    "location": "warp_locations",
+    "corr": "LTAM (similarity)",
+    "argmax": "LTAM (arg-max)",
+    "corr_soft": "LTAM (similarity of the winner)",
+    "value_s1": "LTAM (tokens_to_pixels)",
+    "value_s2": "LTAM (tokens_to_pixels)",
+    "value_s3": "LTAM (tokens_to_pixels)",
+    "ltam_out": "LTAM",
+    "feat_prop": "resblocks",
+    "token_index": "LTAM.tokenize",
+    "token_s1": "LTAM.tokenize",
+    "token_s2": "LTAM.tokenize (enlarged_tokens)",
+    "token_s3": "LTAM.tokenize (enlarged_tokens)",
+    "frame": "_upsample",
+}

@@ -1,0 +1,83 @@
+"""Run the port and leave traces: `python -m ms_model.capture MODEL --weights W --input X.npy --out DIR`."""
+
+import hashlib
+import sys
+from contextlib import contextmanager
+
+from mindspore import Tensor
+
+from ms_model import device
+from ms_model.networks import load_network
+from port.errors import PortError, run_command
+from port.parity.capture import PASSES, capture_arguments, chosen_passes, network_options, read_frames, run_pass
+from port.parity.probe import PASSIVE
+
+
+def to_numpy(tensor):
+    """An array that may share the tensor's memory."""
+    return tensor.asnumpy()
+
+
+def like(array, tensor):
+    """A tensor of the array's values with the type of `tensor`."""
+    return Tensor(array).astype(tensor.dtype)
+
+
+@contextmanager
+def hooked(net, recorder, modules=True):
+    """Show every named value, and with `modules` every module's inputs and outputs, to the recorder."""
+    handles = []
+    net.watch(recorder)
+    for name, module in net.cells_and_names() if modules else ():
+        if name:
+            handles.append(module.register_forward_pre_hook(lambda _, args, name=name: recorder.inputs(name, args)))
+            handles.append(module.register_forward_hook(lambda _, args, out, name=name: recorder.output(name, out)))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+        net.watch(PASSIVE)
+
+
+def weight_hashes(net):
+    """name -> shape, type and sha256 of what the network actually holds."""
+    arrays = {name: to_numpy(tensor) for name, tensor in net.parameters_dict().items()}
+    return {
+        name: {"shape": list(a.shape), "dtype": str(a.dtype), "sha256": hashlib.sha256(a.tobytes()).hexdigest()}
+        for name, a in arrays.items()
+    }
+
+
+def forward(net, frames, recorder, spec):
+    """One run of a pass. frames (1, t, 3, h, w) float32 -> (t, 3, 4h, 4w)"""
+    if spec.dtype != "float32":
+        raise PortError("MindSpore has no convolution in float64 on a CPU; the high-precision run is the reference's.")
+    with hooked(net, recorder, modules=not spec.compiled):
+        return to_numpy(net(Tensor(frames)))[0]
+
+
+def main(argv=None):
+    args = capture_arguments("python -m ms_model.capture", device.DEVICES).parse_args(argv)
+    return run_command(lambda: run(args), debug=args.debug)
+
+
+def run(args):
+    """All passes asked for. -> 0, or 3 when a run broke off"""
+    passes = chosen_passes(args)
+    device.select(args.device)
+    frames = read_frames(args.input)
+    complete = True
+    for name in passes:
+        net = load_network(args.model, args.weights, **network_options(args))
+        if PASSES[name].compiled:
+            net.compile_parts()
+        about = {"model": args.model, "backend": device.describe(), "weights": weight_hashes(net)}
+        complete &= run_pass(
+            name, args, about, lambda recorder: forward(net, frames, recorder, PASSES[name]), to_numpy, like
+        )
+    return 0 if complete else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

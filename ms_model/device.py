@@ -1,0 +1,34 @@
+"""Where the network runs."""
+
+import os
+
+import mindspore
+
+from port.errors import PortError
+
+DEVICES = ("cpu", "ascend")
+
+
+def select(name, threads=None):
+    """Make `name` the device of everything that follows and return it. Raises PortError where it is not to be had."""
+    if name not in DEVICES:
+        raise PortError(f"unknown device {name!r}; MindSpore here knows {', '.join(DEVICES)}.")
+    try:
+        mindspore.set_device({"cpu": "CPU", "ascend": "Ascend"}[name])
+    except (RuntimeError, ValueError) as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise PortError(f"device {name} is not available to MindSpore here: {first_line} Use --device cpu.") from error
+    mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
+    if threads:
+        mindspore.runtime.dispatch_threads_num(threads)
+    return name
+
+
+def describe():
+    """Versions and machine facts that belong into every report."""
+    return {
+        "framework": "mindspore",
+        "version": mindspore.__version__,
+        "device": mindspore.get_context("device_target"),
+        "ONEDNN_MAX_CPU_ISA": os.environ.get("ONEDNN_MAX_CPU_ISA", "not set"),
+    }

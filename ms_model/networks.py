@@ -1,0 +1,34 @@
+"""The networks by name, built and filled from a checkpoint."""
+
+import mindspore
+from mindspore import Parameter, Tensor
+
+from ms_model.checkpoint import load
+from ms_model.ttvsr import TTVSR
+from port.errors import PortError
+from port.weights.convert import load_checkpoint
+
+NETWORKS = {"ttvsr": TTVSR}
+
+
+def load_network(model, path, **options):
+    """A network in evaluation mode with the weights of a file; its size is read off the tensors.
+
+    model    name of the network, or "auto": recognised from its tensors
+    options  constructor arguments that leave no trace in the weights (token_stride, keyframe_stride)
+    Raises PortError for an unknown model or a file that does not fit it.
+    """
+    found = load_checkpoint(path, load, model)
+    config = found.config
+    net = NETWORKS[found.model.name](mid_channels=config.mid_channels, num_blocks=config.num_blocks, **options)
+    return fill(net, found).set_train(False)
+
+
+def fill(net, found):
+    """Put checked weights into a network, every name present on both sides. -> the network"""
+    weights = {found.model.rules.forward(name): array for name, array in found.weights.items()}
+    parameters = {name: Parameter(Tensor(array), name=name) for name, array in weights.items()}
+    missing, extra = mindspore.load_param_into_net(net, parameters, strict_load=True)
+    if missing or extra:  # load_param_into_net reports and does not raise
+        raise PortError(f"weights do not fit the network: missing {missing[:3]}, not used {extra[:3]}.")
+    return net

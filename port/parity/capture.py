@@ -1,0 +1,153 @@
+"""The half of capture that knows no framework: its command line, its passes, and the trace around a run.
+
+`python -m torch_ref.capture` and `python -m ms_model.capture` take the same arguments and write the same files.
+"""
+
+import argparse
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from port import console
+from port.errors import PortError, UsageError
+from port.parity.recorder import Plan, Recorder
+from port.parity.trace import Trace, TraceWriter
+
+DETAIL_STEPS = "flows,features,bwd.00,up.00"  # in these every module runs once or more, all keyframes competing
+DECISION_SOURCES = frozenset({"token_flow", "corr"})  # what margins of decisions are computed from
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One run of the network. `needs_reference`: it reads the trace of another run."""
+
+    plan: Callable[[frozenset[str]], Plan]
+    dtype: str = "float32"
+    compiled: bool = False
+    needs_reference: bool = True
+
+
+PASSES = {
+    # the run all others are compared with
+    "reference": Pass(lambda steps: Plan(whole_steps=steps), needs_reference=False),
+    # the same in double precision, along the same decisions: what is true to rounding
+    "float64": Pass(lambda steps: Plan("decisions", whole_values=DECISION_SOURCES), dtype="float64"),
+    # every module and every step fed with the reference's values
+    "forced": Pass(lambda steps: Plan("all", whole_steps=steps)),
+    # the network's own values, the reference's decisions
+    "imposed": Pass(lambda steps: Plan("decisions", whole_values=DECISION_SOURCES)),
+    # compiled parts: no hook fires inside, so only what lies between them is recorded
+    "compiled": Pass(
+        lambda steps: Plan("decisions", frozenset({"value", "decision"}), whole_values=DECISION_SOURCES), compiled=True
+    ),
+    # nothing imposed
+    "free": Pass(lambda steps: Plan(kinds=frozenset({"decision"})), needs_reference=False),
+}
+
+
+def capture_arguments(prog: str, devices: tuple[str, ...]) -> argparse.ArgumentParser:
+    """The command line shared by both columns."""
+    parser = argparse.ArgumentParser(prog=prog, description="Run a network and leave traces of what it computed.")
+    parser.add_argument("model", help="the network, for example ttvsr")
+    parser.add_argument("--weights", type=Path, required=True, help="checkpoint in a format of this framework")
+    parser.add_argument("--input", type=Path, required=True, help="frames, .npy (t, 3, h, w) float32 in [0, 1]")
+    parser.add_argument("--out", type=Path, required=True, help="folder; one folder per pass is made in it")
+    parser.add_argument("--passes", default="reference", help=f"comma-separated, of: {', '.join(PASSES)}")
+    parser.add_argument("--reference", type=Path, help="folder of the trace whose values or decisions are put in")
+    parser.add_argument("--whole", default=DETAIL_STEPS, help="steps whose module tensors are stored whole, or 'all'")
+    parser.add_argument("--trace-limit", type=float, default=8.0, metavar="GB", help="most that one trace may take")
+    parser.add_argument("--device", default=devices[0], choices=devices)
+    parser.add_argument("--keyframe-stride", type=int, help="frames between keyframes (default: the network's)")
+    parser.add_argument("--token-stride", type=int, help="pixels along the side of a token (default: the network's)")
+    parser.add_argument("--quiet", action="store_true")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    return parser
+
+
+def chosen_passes(args: argparse.Namespace) -> list[str]:
+    """The passes asked for, in order. Raises UsageError for an unknown one or a missing reference."""
+    names = [name for name in args.passes.split(",") if name]
+    for name in names:
+        if name not in PASSES:
+            raise UsageError(f"unknown pass {name!r}; known: {', '.join(PASSES)}.")
+        if PASSES[name].needs_reference and args.reference is None and "reference" not in names[: names.index(name)]:
+            raise UsageError(f"pass {name!r} puts values of another run in; name its trace by --reference.")
+    return names
+
+
+def network_options(args: argparse.Namespace) -> dict[str, int]:
+    """The constructor arguments given on the command line."""
+    given = {"keyframe_stride": args.keyframe_stride, "token_stride": args.token_stride}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def read_frames(path: Path) -> np.ndarray:
+    """(t, 3, h, w) float32 -> (1, t, 3, h, w)"""
+    try:
+        frames = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise PortError(f"cannot read the frames {path}: {error}. Expected .npy, (t, 3, h, w) float32.") from error
+    if frames.ndim != 4 or frames.dtype != np.float32:
+        raise PortError(
+            f"{path}: expected frames (t, 3, h, w) of float32, found {frames.shape} of {frames.dtype}."
+        )
+    return frames[None]
+
+
+def run_pass(
+    name: str,
+    args: argparse.Namespace,
+    about: Mapping[str, object],
+    run: Callable[[Recorder], np.ndarray],
+    to_numpy: Callable[[Any], np.ndarray],
+    like: Callable[[np.ndarray, Any], Any],
+) -> bool:
+    """Run the network under a recorder and write the trace, also of a run that broke off. -> whether it went through
+
+    run(recorder) gives the output frames (t, 3, 4h, 4w).
+    """
+    reference = args.reference or args.out / "reference"
+    trace = Trace(reference) if PASSES[name].needs_reference else None
+    writer = TraceWriter(args.out / name, int(args.trace_limit * 1e9))
+    plan = PASSES[name].plan(frozenset(args.whole.split(",")))
+    output, error, start = None, None, time.perf_counter()
+    with console.progress(args.quiet) as display:
+        task = display.add_task(f"{args.model}: {name}", total=2 + 3 * read_frames(args.input).shape[1])
+        recorder = Recorder(writer, to_numpy, like, plan, trace, on_step=lambda label: display.advance(task))
+        try:
+            output = run(recorder)
+        except (PortError, MemoryError):
+            raise
+        except Exception as failure:  # a broken port may fail in any way; how far it came is worth a report
+            if args.debug:
+                raise
+            error = f"{type(failure).__name__} in step {recorder.label}: {failure}"
+            console.warn(f"{name}: {error}")
+    seconds = time.perf_counter() - start
+    writer.finish(output, **about, run=name, seconds=seconds, error=error, environment=environment())
+    return error is None
+
+
+def environment() -> dict[str, str]:
+    """The machine and the interpreter."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "numpy": np.__version__,
+        "command": " ".join(sys.argv),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or "unknown"

@@ -1,0 +1,101 @@
+"""Records a run into a trace, and puts the reference's values in place of the network's own where asked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from port.parity.probe import Probe
+from port.parity.trace import Trace, TraceWriter
+
+
+ALL_KINDS = frozenset({"input", "output", "value", "decision"})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one run records.
+
+    substitute    "nothing", "decisions" (the reference's choices imposed) or "all" (every module and every step fed with
+                  the reference's values)
+    kinds         kinds of sites recorded
+    whole_steps   steps whose module inputs and outputs are stored whole; {"all"} for every step
+    whole_values  named values stored whole; None for all of them. Decisions always are.
+    """
+
+    substitute: str = "nothing"
+    kinds: frozenset[str] = ALL_KINDS
+    whole_steps: frozenset[str] = frozenset()
+    whole_values: frozenset[str] | None = None
+
+
+class Recorder(Probe):
+    """The probe and the module hooks of one run.
+
+    to_numpy    turns a tensor into an array; the array may share memory, it is read at once
+    like        turns an array into a tensor of the type and place of a given one
+    plan        what is recorded, stored whole and substituted
+    """
+
+    def __init__(
+        self,
+        writer: TraceWriter,
+        to_numpy: Callable[[Any], np.ndarray],
+        like: Callable[[np.ndarray, Any], Any],
+        plan: Plan,
+        reference: Trace | None = None,
+        on_step: Callable[[str], None] = lambda label: None,
+    ):
+        self.writer = writer
+        self.to_numpy = to_numpy
+        self.like = like
+        self.plan = plan
+        self.reference = reference
+        self.on_step = on_step
+        self.label = "start"
+
+    def step(self, label: str) -> None:
+        self.label = label
+        self.on_step(label)
+
+    def __call__(self, name: str, value: Any) -> Any:
+        return self._site(name, "value", value, self.plan.whole_values is None or name in self.plan.whole_values)
+
+    def decide(self, name: str, value: Any) -> Any:
+        return self._site(name, "decision", value, whole=True)
+
+    def inputs(self, module: str, args: tuple) -> tuple:
+        """The arguments of a module call, seen before it runs; those that are no tensors pass unseen."""
+        return tuple(
+            self._site(f"{module}:in{i}", "input", arg, self._is_detailed()) if self._is_tensor(arg) else arg
+            for i, arg in enumerate(args)
+        )
+
+    def output(self, module: str, value: Any) -> Any:
+        """What a module call returned."""
+        return self._site(f"{module}:out", "output", value, self._is_detailed())
+
+    def _is_detailed(self) -> bool:
+        return self.label in self.plan.whole_steps or "all" in self.plan.whole_steps
+
+    @staticmethod
+    def _is_tensor(value: Any) -> bool:
+        return hasattr(value, "shape") and hasattr(value, "dtype")
+
+    def _site(self, name: str, kind: str, value: Any, whole: bool) -> Any:
+        if kind not in self.plan.kinds:
+            return value
+        name = self.writer.name(f"{self.label}/{name}")
+        array = self.to_numpy(value)
+        if array.dtype.kind in "iu":
+            array = array.astype(np.int32)  # the frameworks index with different widths
+        self.writer.add(name, kind, array, whole)
+        return self._substitute(name, kind, value, array.shape)
+
+    def _substitute(self, name: str, kind: str, value: Any, shape: tuple[int, ...]) -> Any:
+        wanted = self.plan.substitute == "all" or (self.plan.substitute == "decisions" and kind == "decision")
+        given = self.reference.whole(name) if wanted and self.reference else None
+        if given is None or given.shape != shape:
+            return value  # nothing fits in its place; the comparison reports a missing site or a wrong shape
+        return self.like(given, value)

@@ -1,0 +1,190 @@
+"""A trace: what one run of one network computed, as files that another machine can read.
+
+    trace.json            the sites in execution order, with statistics and hashes; environment; weights; error, if any
+    samples.safetensors   a few elements of every site, at places fixed by its shape
+    whole-000.safetensors whole tensors of the sites asked for, in shards; equal tensors stored once
+    output.npy            the frames that came out
+
+A site is one value of one call: `bwd.05/resblocks.main.2.17.conv1:out`, `bwd.05/LTAM:in1`, `flows/flows_forward`; a name
+met again within a step gets `#1`, `#2`, ...
+"""
+
+import json
+import shutil
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import xxhash
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from port.errors import PortError
+from port.files import make_folder, whole_file, write_json
+
+SCHEMA = 1
+SAMPLES = 1024  # elements kept of every tensor: enough that an error on one border row is met
+SHARD_BYTES = 256 << 20
+
+
+@dataclass(frozen=True)
+class Site:
+    """One value of a run. `kind` is input, output, value or decision; `whole` says where the whole tensor lies."""
+
+    name: str
+    kind: str
+    shape: list[int]
+    dtype: str
+    hash: str
+    rms: float
+    mean: float
+    lowest: float
+    highest: float
+    nonfinite: int
+    sampled: int  # row in samples.safetensors
+    whole: str | None = None
+
+
+@lru_cache(maxsize=256)
+def sample_places(size: int) -> np.ndarray | slice:
+    """Which elements of a flattened tensor are kept: all of a small one, else SAMPLES drawn by its size alone."""
+    if size <= SAMPLES:
+        return slice(None)
+    return np.sort(np.random.default_rng(size).choice(size, SAMPLES, replace=False))
+
+
+def measure(name: str, kind: str, array: np.ndarray, sampled: int) -> Site:
+    """Statistics and hash of one value."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    numbers = flat if flat.dtype.kind == "f" else flat.astype(np.float64)
+    finite = bool(np.isfinite(numbers.sum())) if flat.size else True
+    nonfinite = 0 if finite else int(flat.size - np.isfinite(numbers).sum())
+    usable = numbers if nonfinite == 0 else numbers[np.isfinite(numbers)]
+    empty = usable.size == 0
+    return Site(
+        name=name,
+        kind=kind,
+        shape=list(array.shape),
+        dtype=str(array.dtype),
+        hash=xxhash.xxh3_128_hexdigest(flat),
+        rms=0.0 if empty else float(np.sqrt(np.dot(usable, usable) / usable.size)),
+        mean=0.0 if empty else float(usable.mean()),
+        lowest=0.0 if empty else float(usable.min()),
+        highest=0.0 if empty else float(usable.max()),
+        nonfinite=nonfinite,
+        sampled=sampled,
+    )
+
+
+class TraceWriter:
+    """Collects one run. Whole tensors go to disk as soon as a shard is full; `finish` writes the rest.
+
+    limit_bytes bounds what the folder may take; beyond it, or when the disk is nearly full, add() raises PortError.
+    """
+
+    def __init__(self, folder: Path, limit_bytes: int):
+        self.folder = make_folder(folder)
+        self.limit_bytes = limit_bytes
+        self.sites: list[Site] = []
+        self.samples: list[np.ndarray] = []
+        self.stored: dict[str, str] = {}  # hash -> shard/key
+        self.shard: dict[str, np.ndarray] = {}
+        self.shard_bytes = self.total_bytes = self.shards = 0
+        self.seen: defaultdict[str, int] = defaultdict(int)
+
+    def name(self, name: str) -> str:
+        """The name for the next site called `name`: with `#k` from its second occurrence on."""
+        count = self.seen[name]
+        self.seen[name] += 1
+        return f"{name}#{count}" if count else name
+
+    def add(self, name: str, kind: str, array: np.ndarray, whole: bool) -> Site:
+        """Record one value; `array` is copied where it must outlive the call."""
+        site = measure(name, kind, array, len(self.samples))
+        self.samples.append(array.reshape(-1)[sample_places(array.size)].copy())
+        if whole:
+            site = Site(**{**asdict(site), "whole": self._store(site.hash, array)})
+        self.sites.append(site)
+        return site
+
+    def _store(self, key: str, array: np.ndarray) -> str:
+        if key not in self.stored:
+            self._check_room(array.nbytes)
+            self.stored[key] = f"whole-{self.shards:03d}.safetensors/{key}"
+            self.shard[key] = np.array(array, order="C", copy=True)
+            self.shard_bytes += array.nbytes
+            self.total_bytes += array.nbytes
+            if self.shard_bytes >= SHARD_BYTES:
+                self._flush()
+        return self.stored[key]
+
+    def _check_room(self, more: int) -> None:
+        wanted, free = self.total_bytes + more, shutil.disk_usage(self.folder).free
+        if wanted <= self.limit_bytes and self.shard_bytes + more + SHARD_BYTES <= free:
+            return
+        what = "its limit" if wanted > self.limit_bytes else f"the free space on its disk ({free / 1e9:.1f} GB)"
+        raise PortError(
+            f"the trace in {self.folder} would outgrow {what}: {wanted / 1e9:.2f} GB of whole tensors so far, limit "
+            f"{self.limit_bytes / 1e9:.2f} GB. Use fewer or smaller frames (--max-frames), fewer whole steps (--whole), "
+            "or a larger --trace-limit."
+        )
+
+    def _flush(self) -> None:
+        if not self.shard:
+            return
+        with whole_file(self.folder / f"whole-{self.shards:03d}.safetensors") as draft:
+            save_file(self.shard, str(draft))
+        self.shard, self.shard_bytes, self.shards = {}, 0, self.shards + 1
+
+    def finish(self, output: np.ndarray | None, **about: object) -> None:
+        """Write everything. `about` lands in trace.json (framework, weights, seconds, error, ...)."""
+        self._flush()
+        with whole_file(self.folder / "samples.safetensors") as draft:
+            save_file({str(i): np.ascontiguousarray(row) for i, row in enumerate(self.samples)}, str(draft))
+        if output is not None:
+            with whole_file(self.folder / "output.npy") as draft:
+                np.save(draft, output)
+        sites = [asdict(site) for site in self.sites]
+        write_json(self.folder / "trace.json", {"schema": SCHEMA, **about, "whole_bytes": self.total_bytes, "sites": sites})
+
+
+class Trace:
+    """A trace read back; tensors are fetched when asked for."""
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder)
+        try:
+            self.about = json.loads((self.folder / "trace.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise PortError(f"no readable trace in {self.folder}: {error}. Run the capture again.") from error
+        if self.about.get("schema") != SCHEMA:
+            raise PortError(
+                f"the trace in {self.folder} has schema {self.about.get('schema')!r}, this version reads {SCHEMA}. "
+                "Run the capture again."
+            )
+        self.sites = {entry["name"]: Site(**entry) for entry in self.about.pop("sites")}
+        self._files: dict[str, object] = {}
+
+    def _open(self, name: str):
+        if name not in self._files:
+            self._files[name] = safe_open(str(self.folder / name), framework="numpy")
+        return self._files[name]
+
+    def samples(self, name: str) -> np.ndarray:
+        """The kept elements of a site, flat, in the order of `sample_places`."""
+        return self._open("samples.safetensors").get_tensor(str(self.sites[name].sampled))
+
+    def whole(self, name: str) -> np.ndarray | None:
+        """The whole tensor of a site, or None where the trace holds samples only."""
+        site = self.sites.get(name)
+        if site is None or site.whole is None:
+            return None
+        shard, key = site.whole.rsplit("/", 1)
+        return self._open(shard).get_tensor(key).reshape(site.shape)
+
+    def output(self) -> np.ndarray | None:
+        """The frames that came out, (t, 3, 4h, 4w) float32, or None after an error."""
+        path = self.folder / "output.npy"
+        return np.load(path, allow_pickle=False) if path.exists() else None

@@ -1,0 +1,83 @@
+"""Run the reference and leave traces: `python -m torch_ref.capture MODEL --weights W --input X.npy --out DIR`."""
+
+import hashlib
+import sys
+from contextlib import contextmanager
+
+import torch
+
+from port.errors import run_command
+from port.parity.capture import PASSES, capture_arguments, chosen_passes, network_options, read_frames, run_pass
+from port.parity.probe import PASSIVE
+from torch_ref import device
+from torch_ref.networks import load_network
+
+
+def to_numpy(tensor):
+    """An array that may share the tensor's memory."""
+    return tensor.detach().cpu().numpy()
+
+
+def like(array, tensor):
+    """A tensor of the array's values with the type and place of `tensor`."""
+    return torch.from_numpy(array).to(tensor)
+
+
+@contextmanager
+def hooked(net, recorder, modules=True):
+    """Show every named value, and with `modules` every module's inputs and outputs, to the recorder."""
+    handles = []
+    net.watch(recorder)
+    for name, module in net.named_modules() if modules else ():
+        if name:
+            handles.append(module.register_forward_pre_hook(lambda _, args, name=name: recorder.inputs(name, args)))
+            handles.append(module.register_forward_hook(lambda _, args, out, name=name: recorder.output(name, out)))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+        net.watch(PASSIVE)
+
+
+def weight_hashes(net):
+    """name -> shape, type and sha256 of what the network actually holds."""
+    arrays = {name: to_numpy(tensor) for name, tensor in net.state_dict().items()}
+    return {
+        name: {"shape": list(a.shape), "dtype": str(a.dtype), "sha256": hashlib.sha256(a.tobytes()).hexdigest()}
+        for name, a in arrays.items()
+    }
+
+
+def forward(net, frames, recorder, spec):
+    """One run of a pass. frames (1, t, 3, h, w) float32 -> (t, 3, 4h, 4w)"""
+    dtype = getattr(torch, spec.dtype)
+    net.to(dtype)
+    with hooked(net, recorder, modules=not spec.compiled), torch.inference_mode():
+        return to_numpy(net(torch.from_numpy(frames).to(dtype)))[0]
+
+
+def main(argv=None):
+    args = capture_arguments("python -m torch_ref.capture", device.DEVICES).parse_args(argv)
+    return run_command(lambda: run(args), debug=args.debug)
+
+
+def run(args):
+    """All passes asked for. -> 0, or 3 when a run broke off"""
+    passes = chosen_passes(args)
+    device.select(args.device)
+    frames = read_frames(args.input)
+    complete = True
+    for name in passes:
+        net = load_network(args.model, args.weights, **network_options(args))
+        if PASSES[name].compiled:
+            net.compile_parts()
+        about = {"model": args.model, "backend": device.describe(), "weights": weight_hashes(net)}
+        complete &= run_pass(
+            name, args, about, lambda recorder: forward(net, frames, recorder, PASSES[name]), to_numpy, like
+        )
+    return 0 if complete else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())
