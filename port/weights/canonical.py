@@ -8,6 +8,7 @@ import numpy as np
 
 from port.errors import PortError
 from port.weights.raw import RawCheckpoint
+from port.weights.rules import quote
 
 # Dict levels and prefixes that mean "the network is in here", and whether its weights are averaged over training.
 RAW, EMA = "raw", "ema"
@@ -86,7 +87,9 @@ def canonicalise(path: Path, raw: RawCheckpoint, dropped: Mapping[str, str], par
             continue
         names = variants.setdefault(variant, {})
         if name in names:
-            raise PortError(f"{path}: '{names[name]}' and '{source}' are both '{name}' without their prefixes.")
+            raise PortError(
+                f"{path}: {quote(names[name])} and {quote(source)} are both {quote(name)} without their prefixes."
+            )
         names[name] = source
     result = Canonical(dropped=[Dropped(rule, count, known[rule]) for rule, count in counts.items()])
     chosen = _choose(path, variants, params, result)

@@ -8,7 +8,7 @@ import numpy as np
 from port.errors import PortError
 from port.weights.canonical import Canonical
 from port.weights.model import Model, Shapes
-from port.weights.rules import nearest
+from port.weights.rules import nearest, quote
 
 LISTED = 5  # problems of one kind that are spelt out
 FLOAT32 = np.dtype("float32")
@@ -70,7 +70,7 @@ def _wrong_values(array: np.ndarray) -> str:
 
 
 def _label(model: Model, name: str) -> str:
-    return f"'{name}' (nearest rule '{nearest(name, model.rules.rules)}')"
+    return f"{quote(name)} (nearest rule '{nearest(name, model.rules.rules)}')"
 
 
 def _list(title: str, items: list[str]) -> list[str]:

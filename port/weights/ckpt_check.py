@@ -18,6 +18,7 @@ from pathlib import Path
 
 from port.errors import PortError
 from port.weights.raw import damaged
+from port.weights.rules import quote
 
 CRC_MARK, CRC_BYTES = b"crc_num", 10
 ITEM_BYTES = {"Bool": 1, "Int8": 1, "UInt8": 1, "Int16": 2, "UInt16": 2, "Float16": 2, "BFloat16": 2}
@@ -48,7 +49,7 @@ def check_ckpt(path: Path) -> None:
     seen: set[str] = set()
     for tag, parts in groupby(entries, key=lambda entry: entry[0]):
         if tag in seen:
-            raise damaged(path, f"two tensors are called '{tag}'")
+            raise damaged(path, f"two tensors are called {quote(tag)}")
         seen.add(tag)
         _check_tensor(path, tag, list(parts))
 
@@ -59,11 +60,13 @@ def _check_tensor(path: Path, tag: str, parts: list[tuple[str, list[int], str, i
     if kind == "str":
         expected = found - found % 4  # UTF-32
     elif kind not in ITEM_BYTES:
-        raise PortError(f"cannot read {path}: tensor '{tag}' has the unknown element type '{kind}'.")
+        raise PortError(f"cannot read {path}: tensor {quote(tag)} has the unknown element type {quote(kind)}.")
     else:
         expected = ITEM_BYTES[kind] * (1 if dims == [0] else math.prod(dims))
     if min(dims, default=0) < 0 or found != expected or found == 0:
-        raise damaged(path, f"tensor '{tag}' of type {kind} and shape {dims} has {found} bytes, expected {expected}")
+        raise damaged(
+            path, f"tensor {quote(tag)} of type {kind} and shape {dims[:8]} has {found} bytes, expected {expected}"
+        )
 
 
 def _entry(value: memoryview) -> tuple[str, list[int], str, int]:

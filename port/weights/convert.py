@@ -16,6 +16,7 @@ from port.weights.check import check_arrays, check_names
 from port.weights.detect import AUTO, MODELS, detect
 from port.weights.model import Model
 from port.weights.raw import RawCheckpoint
+from port.weights.rules import nearest, quote
 from port.weights.summary import Summary
 
 Load = Callable[[Path], RawCheckpoint]
@@ -65,12 +66,21 @@ def load_checkpoint(path: Path | str, load: Load, model: str = AUTO, params: str
     network = detect(path, found.weights, model)
     if path.suffix == MS_SUFFIX:
         _rename_back(network, found)
-    config = network.read_config(found.weights)
+    config = _read_config(path, network, found)
     expected = network.expected_shapes(config)
     check_names(path, network, found.weights, expected)
     dtypes = tuple(sorted(set(found.dtypes.values())))
     weights = check_arrays(path, network, found, expected)
     return Loaded(network, config, weights, dtypes, found.dropped, found.notes)
+
+
+def _read_config(path: Path, model: Model, found: Canonical) -> Any:
+    try:
+        return model.read_config(found.weights)
+    except PortError as error:
+        odd = next((name for name in found.weights if not model.rules.matches(name)), None)
+        stranger = f" No rule for {quote(odd)} (nearest rule '{nearest(odd, model.rules.rules)}')." if odd else ""
+        raise PortError(f"{path} does not hold the weights of {model.name}. {error}{stranger}") from error
 
 
 def _rename_back(model: Model, found: Canonical) -> None:
@@ -108,7 +118,7 @@ def prove_equal(target: Path, written: Mapping[str, np.ndarray], read: Mapping[s
     """Compare name by name, byte by byte (so that -0.0 differs from 0.0). Raises PortError at the first difference."""
     if written.keys() != read.keys():
         odd = sorted(written.keys() ^ read.keys())
-        raise PortError(f"{target} was not written: read back, {len(odd)} names differ, the first '{odd[0]}'.")
+        raise PortError(f"{target} was not written: read back, {len(odd)} names differ, the first {quote(odd[0])}.")
     for name, array in written.items():
         before, after = array.tobytes(), read[name].tobytes()
         if before != after or array.dtype != read[name].dtype or array.shape != read[name].shape:
@@ -118,7 +128,7 @@ def prove_equal(target: Path, written: Mapping[str, np.ndarray], read: Mapping[s
                 else "all"
             )
             raise PortError(
-                f"{target} was not written: read back, tensor '{name}' differs in {count} of {len(before)} bytes. "
+                f"{target} was not written: read back, tensor {quote(name)} differs in {count} of {len(before)} bytes. "
                 "Check disk and memory of this machine; the source file is unharmed."
             )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from port.errors import PortError, UsageError
 from port.weights import ttvsr
 from port.weights.model import Model
-from port.weights.rules import nearest
+from port.weights.rules import nearest, quote
 
 MODELS: dict[str, Model] = {"ttvsr": ttvsr.MODEL}
 AUTO = "auto"
@@ -44,6 +44,6 @@ def _explain_stranger(path: Path, names: list[str]) -> str:
     looks = f" It looks like {guesses[0]}." if guesses else ""
     return (
         f"{path} is none of the networks that can be converted ({', '.join(MODELS)}).{looks} "
-        f"Found {len(names)} tensors, {len(unknown)} without a rule, the first '{odd}' (nearest rule '{nearest(odd, templates)}'). "
-        "--model ttvsr lists what differs from TTVSR."
+        f"Found {len(names)} tensors, {len(unknown)} without a rule, the first {quote(odd)} "
+        f"(nearest rule '{nearest(odd, templates)}')."
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from port.errors import PortError
 from port.weights.raw import damaged
+from port.weights.rules import quote
 
 ZIP_START, PICKLE_START = b"PK\x03\x04", b"\x80"
 READ_ERRORS = (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError, RuntimeError, OverflowError)
@@ -35,8 +36,9 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
     for member in members:
         if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
             raise PortError(
-                f"refused {path}: its member '{member.filename}' is compressed ({member.compress_size} bytes "
-                f"declared to unfold to {member.file_size}), which PyTorch never does. Take the checkpoint from its authors."
+                f"refused {path}: its member {quote(member.filename)} is compressed ({member.compress_size} bytes "
+                f"declared to unfold to {member.file_size}), which PyTorch never does. "
+                "Take the checkpoint from its authors."
             )
     names = [member.filename for member in members]
     if len(set(names)) < len(names):
@@ -47,7 +49,7 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
         raise damaged(path, f"no PyTorch checkpoint (a zip archive of {names[:3]} ..., without data.pkl)")
     broken = archive.testzip()
     if broken:
-        raise damaged(path, f"the bytes of member '{broken}' do not match their checksum")
+        raise damaged(path, f"the bytes of member {quote(broken)} do not match their checksum")
 
 
 def explain_refusal(path: Path, text: str) -> PortError:

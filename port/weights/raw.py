@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from port.errors import PortError
+from port.weights.rules import quote
 
 MAX_BYTES = 2 << 30  # protobuf's own limit; a full-size TTVSR with its optimiser state takes 0.1 GB
 MAX_ENTRIES = 200_000  # 338 tensors with optimiser state and settings make about 5 000
@@ -55,6 +56,7 @@ def check_readable(path: Path, suffix: str) -> None:
 
 def damaged(path: Path, what: str) -> PortError:
     """The error for a file that is not what its name promises; `what` says what was found."""
+    what = "".join(letter if letter.isprintable() else "?" for letter in what)[:400]  # may quote the file's own bytes
     return PortError(f"cannot read {path}: {what}. The file is truncated or damaged; copy or download it again.")
 
 
@@ -76,7 +78,7 @@ def collect(
             continue
         if name in raw.tensors:
             raise PortError(
-                f"cannot read {path}: two tensors are called '{name}' once nested names are joined by dots."
+                f"cannot read {path}: two tensors are called {quote(name)} once nested names are joined by dots."
             )
         raw.tensors[name], raw.dtypes[name] = converted
         total += raw.tensors[name].nbytes

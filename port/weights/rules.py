@@ -10,6 +10,8 @@ from port.errors import PortError
 
 INDEX = "(0|[1-9][0-9]*)"  # no leading zeros, so that every name has one spelling and the inverse is exact
 
+LONGEST_QUOTE = 120
+
 
 @dataclass(frozen=True)
 class RuleTable:
@@ -43,7 +45,7 @@ class RuleTable:
         for template, target in rules.items():
             if match := _pattern(template).fullmatch(name):
                 return target.format(*match.groups())
-        raise PortError(f"no rule for the parameter '{name}' (nearest rule '{nearest(name, rules)}').")
+        raise PortError(f"no rule for the parameter {quote(name)} (nearest rule '{nearest(name, rules)}').")
 
     def matches(self, name: str) -> bool:
         """Whether `name` is a torch name of some rule."""
@@ -57,6 +59,11 @@ class RuleTable:
 @lru_cache(maxsize=4096)
 def _pattern(template: str) -> re.Pattern:
     return re.compile(INDEX.join(re.escape(part) for part in template.split("{}")))
+
+
+def quote(name: str) -> str:
+    """A name out of an untrusted file, safe to print: quoted, control characters escaped, cut after 120 characters."""
+    return repr(name if len(name) <= LONGEST_QUOTE else name[: LONGEST_QUOTE - 3] + "...")
 
 
 def nearest(name: str, templates: Iterable[str]) -> str:

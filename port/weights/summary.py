@@ -2,11 +2,13 @@
 
 from dataclasses import asdict, dataclass
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from port.console import stdout
 from port.weights.canonical import Dropped
+from port.weights.rules import quote
 
 SCHEMA = 1
 PLAIN_WIDTH = 100  # columns where stdout is no terminal, so that a sha256 stays on one line
@@ -49,7 +51,8 @@ class Summary:
         table.add_column(overflow="fold")
         for label, text in self._rows():
             table.add_row(label, escape(text))
-        stdout.print(table, width=None if stdout.is_terminal else PLAIN_WIDTH)
+        wide = stdout if stdout.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+        wide.print(table)
 
     def _rows(self) -> list[tuple[str, str]]:
         official = self.official_file or "not recognised (a file saved again differs from the published one)"
@@ -67,7 +70,7 @@ class Summary:
         ]
         for entry in self.dropped:
             count = f"{entry.tensors} tensor{'s' * (entry.tensors != 1)}: " if entry.tensors else ""
-            rows.append(("left out", f"{entry.what} - {count}{entry.reason}"))
+            rows.append(("left out", f"{quote(entry.what)[1:-1]} - {count}{entry.reason}"))
         if not self.dropped:
             rows.append(("left out", "nothing"))
         return rows + [("note", text) for text in self.notes]

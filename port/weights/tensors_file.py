@@ -13,6 +13,7 @@ from port.console import note
 from port.errors import PortError, UsageError
 from port.files import whole_file
 from port.weights.raw import RawCheckpoint, check_readable, damaged
+from port.weights.rules import quote
 
 SUFFIX = ".safetensors"
 DTYPES = {
@@ -53,7 +54,7 @@ def _to_array(path: Path, name: str, entry: dict) -> tuple[np.ndarray, str]:
         bits = np.frombuffer(entry["data"], "<u2").astype(np.uint32) << 16
         return bits.view(np.float32).reshape(entry["shape"]), "bfloat16"
     if entry["dtype"] not in DTYPES:
-        raise PortError(f"cannot read {path}: tensor '{name}' has the unknown element type {entry['dtype']}.")
+        raise PortError(f"cannot read {path}: tensor {quote(name)} has the unknown element type {entry['dtype']}.")
     dtype = DTYPES[entry["dtype"]]
     return np.frombuffer(entry["data"], dtype).reshape(entry["shape"]), dtype
 
@@ -90,6 +91,6 @@ def exchange(
         raise UsageError(f"expected {suffix} to {SUFFIX} or the reverse, found {json.dumps(found)}.")
     widened = [name for name, dtype in raw.dtypes.items() if dtype == "bfloat16"]
     if widened:
-        note(f"{len(widened)} bfloat16 tensors are written as float32, with the same values ('{widened[0]}', ...)")
+        note(f"{len(widened)} bfloat16 tensors are written as float32, with the same values ({quote(widened[0])}, ...)")
     write_out(options.target, raw.tensors)
     return 0
