@@ -6,7 +6,7 @@
 import logging
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import mindspore as ms
@@ -57,7 +57,8 @@ def write(path: Path, weights: Mapping[str, np.ndarray]) -> None:
             ms.save_checkpoint(state, str(path))
         path.chmod(0o644)  # MindSpore leaves it read-only
     finally:
-        path.with_suffix(".tmp").unlink(missing_ok=True)  # what MindSpore writes to first, and leaves if it fails
+        with suppress(OSError):  # what MindSpore writes to first, and leaves if it fails
+            path.with_suffix(".tmp").unlink()
 
 
 def _to_array(path: Path, name: str, leaf: object) -> tuple[np.ndarray, str] | None:

@@ -5,7 +5,9 @@
 
 import io
 import pickle
+import struct
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from port.weights.tensors_file import exchange
 SUFFIX = ".pth"
 # Bytes that torch.load cannot make sense of: a crafted pickle can end in almost any of Python's own errors
 READ_ERRORS = (pickle.UnpicklingError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError)
-READ_ERRORS += (ArithmeticError, EOFError, OSError, ImportError, MemoryError)
+READ_ERRORS += (ArithmeticError, EOFError, OSError, ImportError, MemoryError, struct.error)
 
 
 def load(path: Path) -> RawCheckpoint:
@@ -34,7 +36,8 @@ def load(path: Path) -> RawCheckpoint:
     check_readable(path, SUFFIX)
     check_pth(path)
     try:
-        tree = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):
+            tree = torch.load(path, map_location="cpu", weights_only=True)
     except READ_ERRORS as error:
         raise explain_refusal(path, str(error) or type(error).__name__) from error
     return collect(path, tree, lambda name, leaf: _to_array(path, name, leaf))
