@@ -11,6 +11,7 @@ import argparse
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 from port.errors import PASSED, PortError, UsageError, run_command
 from port.files import write_json
@@ -69,7 +70,7 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _format(path: Path) -> Format:
-    return import_module(FORMATS[path.suffix])
+    return cast(Format, import_module(FORMATS[path.suffix]))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 """
 
 import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -35,7 +36,7 @@ def load(path: Path) -> RawCheckpoint:
         with _quiet():
             tree = ms.load_checkpoint(str(path))
     except READ_ERRORS as error:
-        raise damaged(path, f"MindSpore cannot read it ({str(error).splitlines()[0][:200]})") from error
+        raise damaged(path, f"MindSpore cannot read it: {(str(error) or type(error).__name__)[:200]}") from error
     return collect(path, tree, lambda name, leaf: _to_array(path, name, leaf))
 
 
@@ -55,7 +56,7 @@ def write(path: Path, weights: Mapping[str, np.ndarray]) -> None:
     try:
         with _quiet():
             ms.save_checkpoint(state, str(path))
-        path.chmod(0o644)  # MindSpore leaves it read-only
+        path.chmod(0o666 & ~_umask())  # MindSpore leaves it readable by its owner alone, and read-only
     finally:
         with suppress(OSError):  # what MindSpore writes to first, and leaves if it fails
             path.with_suffix(".tmp").unlink()
@@ -67,7 +68,8 @@ def _to_array(path: Path, name: str, leaf: object) -> tuple[np.ndarray, str] | N
         return None
     dtype = str(leaf.dtype).lower()
     try:
-        return (leaf.astype(ms.float32) if leaf.dtype == ms.bfloat16 else leaf).asnumpy(), dtype
+        plain = leaf.astype(ms.float32) if leaf.dtype == ms.bfloat16 else leaf
+        return plain.asnumpy().copy(), dtype  # asnumpy shows the tensor's own memory
     except READ_ERRORS as error:
         raise PortError(f"cannot read {path}: tensor {quote(name)} ({dtype}) is no plain array of numbers.") from error
 
@@ -76,6 +78,12 @@ def _to_tensor(name: str, array: np.ndarray) -> ms.Tensor:
     if array.size == 0 or array.dtype.kind not in "fiub":
         raise PortError(f"cannot write tensor {quote(name)}: a .ckpt cannot hold {array.dtype} of shape {array.shape}.")
     return ms.Tensor(np.array(array, order="C"))
+
+
+def _umask() -> int:
+    mask = os.umask(0)  # the only way to read it
+    os.umask(mask)
+    return mask
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def test_mindspore_loads_the_result(official, convert, tmp_path, weights):
 
     convert(official)
     path = tmp_path / "ttvsr_torch.ckpt"
-    assert os.stat(path).st_mode & 0o200  # MindSpore's own are read-only
+    assert os.stat(path).st_mode == os.stat(official).st_mode  # MindSpore's own are read-only and private
     cell = ms.nn.Cell()
     for name, array in weights.items():
         cell.insert_param_to_cell(name.replace(".", "_"), ms.Parameter(ms.Tensor(np.zeros_like(array)), name=name))
@@ -201,6 +201,17 @@ def test_mindspore_training_state_is_left_out(tmp_path, weights, columns, conver
     code, out, _ = convert(path, "-o", tmp_path / "w.pth")
     assert code == 0
     assert f"moment1. - {len(weights)} tensors" in out and "global_step" in out
+
+
+def test_mindspore_notes_are_left_out(tmp_path, weights, convert):
+    """MindSpore stores numbers and texts of `append_dict` beside the parameters."""
+    import mindspore as ms
+
+    state = [{"name": name, "data": ms.Tensor(array)} for name, array in weights.items()]
+    ms.save_checkpoint(state, str(tmp_path / "w.ckpt"), append_dict={"epoch_num": 3, "author": "somebody"})
+    code, out, _ = convert(tmp_path / "w.ckpt", "-o", tmp_path / "w.safetensors")
+    assert code == 0
+    assert "epoch_num - 1 tensor: counts training steps" in out and "author - holds no tensors" in out
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".ckpt", ".safetensors"])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from port.errors import PortError, UsageError
@@ -17,6 +17,7 @@ SWAPPED = RuleTable({"a.{}.x.{}": "b.{}_{}.y", "a.{}": "c.{}", "tail": "head.end
 
 
 @pytest.mark.parametrize("table", [ttvsr.RULES, SWAPPED], ids=["ttvsr", "renaming"])
+@settings(deadline=None)
 @given(data=st.data())
 def test_inverse_undoes_forward(table, data):
     template = data.draw(st.sampled_from(sorted(table.rules)))
@@ -30,6 +31,7 @@ def test_rules_rename():
     assert SWAPPED.inverse("head.end") == "tail"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_names_without_a_rule_are_refused(name):
     if not SWAPPED.matches(name):
@@ -85,6 +87,7 @@ def test_shapes_are_those_of_both_networks(channels):
     assert port == {ttvsr.RULES.forward(name): shape for name, shape in expected.items()}
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["module", "generator", "state_dict", "params"]), max_size=5))
 def test_wrappers_come_off_in_any_order(wrappers):
     assert unwrap(".".join([*wrappers, "conv_hr.weight"])) == ("conv_hr.weight", "raw")

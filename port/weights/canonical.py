@@ -23,22 +23,30 @@ WRAPPERS = {
 
 # What training keeps beside the weights: name, or beginning ending in a dot -> reason. MindSpore has no nesting, so its
 # optimisers put their state beside the parameters.
+_OPTIMISER = "state of the optimiser; needed to go on training, not to run"
+_SCHEDULE = "state of the learning-rate schedule"
+_COUNTER = "counts training steps"
 TRAINING_STATE = {
-    "optimizer.": "state of the optimiser; needed to go on training, not to run",
-    "optimizers.": "state of the optimisers; needed to go on training, not to run",
-    "optimizer_state_dict.": "state of the optimiser; needed to go on training, not to run",
-    "moment1.": "state of MindSpore's Adam; needed to go on training, not to run",
-    "moment2.": "state of MindSpore's Adam; needed to go on training, not to run",
-    "moments.": "state of MindSpore's optimiser; needed to go on training, not to run",
-    "beta1_power": "state of MindSpore's Adam; needed to go on training, not to run",
-    "beta2_power": "state of MindSpore's Adam; needed to go on training, not to run",
-    "learning_rate": "learning rate of the last step",
-    "global_step": "counts training steps",
-    "epoch_num": "counts training steps",
-    "step_num": "counts training steps",
-    "schedulers.": "state of the learning-rate schedule",
-    "lr_scheduler.": "state of the learning-rate schedule",
-    "param_schedulers.": "state of the learning-rate schedule",
+    "optimizer.": _OPTIMISER,
+    "optimizers.": _OPTIMISER,
+    "optimizer_state_dict.": _OPTIMISER,
+    "moment1.": _OPTIMISER,
+    "moment2.": _OPTIMISER,
+    "moments.": _OPTIMISER,
+    "exp_avg.": _OPTIMISER,
+    "exp_avg_sq.": _OPTIMISER,
+    "state_step.": _OPTIMISER,
+    "beta1_power": _OPTIMISER,
+    "beta2_power": _OPTIMISER,
+    "schedulers.": _SCHEDULE,
+    "lr_scheduler.": _SCHEDULE,
+    "param_schedulers.": _SCHEDULE,
+    "learning_rate": _SCHEDULE,
+    "global_step": _COUNTER,
+    "epoch_num": _COUNTER,
+    "step_num": _COUNTER,
+    "epoch": _COUNTER,
+    "iter": _COUNTER,
     "meta.": "notes on the training run",
     "message_hub.": "log of the training run",
 }

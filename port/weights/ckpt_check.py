@@ -69,7 +69,7 @@ def _check_tensor(path: Path, tag: str, parts: list[tuple[str, list[int], str, i
         )
 
 
-def _entry(value: memoryview) -> tuple[str, list[int], str, int]:
+def _entry(value: memoryview | int) -> tuple[str, list[int], str, int]:
     """(tag, dims, element type, bytes of content) of one Value."""
     parts = _once(value, {1, 2})
     dims, rest = [], {}
@@ -85,7 +85,7 @@ def _entry(value: memoryview) -> tuple[str, list[int], str, int]:
     return str(parts[1], "utf-8"), signed, str(rest[2], "utf-8"), len(rest[3])
 
 
-def _once(message: memoryview, wanted: set[int]) -> dict[int, memoryview]:
+def _once(message: memoryview | int, wanted: set[int]) -> dict[int, memoryview]:
     found = {}
     for field, content in _fields(message):
         if _only(field, wanted) and field in found:

@@ -102,7 +102,7 @@ def _imports(stream: BinaryIO) -> Iterator[str]:
     texts = ["", ""]
     for opcode, argument, _ in pickletools.genops(stream):
         if opcode.name in ("GLOBAL", "INST"):
-            yield argument.replace(" ", ".", 1)
+            yield str(argument).replace(" ", ".", 1)
         elif opcode.name == "STACK_GLOBAL":  # takes the two texts pushed before it
             yield ".".join(texts[-2:])
         elif isinstance(argument, str):
