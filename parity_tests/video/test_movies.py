@@ -87,9 +87,20 @@ def test_damaged_videos_are_refused(tmp_path):
         with pytest.raises(PortError, match=r"cannot read .*bad\.mp4: damaged or not a video"):
             read_clip(tmp_path / "bad.mp4")
     middle = data.index(b"mdat") + len(data) // 3
-    data[middle : middle + 3000] = bytes(3000)
+    data[middle : middle + 3000] = bytes(3000)  # breaks the structure
     (tmp_path / "bad.mp4").write_bytes(data)
-    with pytest.raises(PortError, match="damaged"):
+    with pytest.raises(PortError, match=r"cannot read .*bad\.mp4: damaged or not a video"):
+        read_clip(tmp_path / "bad.mp4")
+
+
+def test_frames_that_the_decoder_had_to_guess_are_refused(tmp_path):
+    """Damage inside a picture: ffmpeg fills the hole from the neighbourhood, goes on, and only marks the frame."""
+    write_movie(tmp_path / "x.mp4", np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8), Fraction(25))
+    data = bytearray((tmp_path / "x.mp4").read_bytes())
+    inside = data.index(b"mdat") + 3000  # past the headers, in the first frame
+    data[inside : inside + 40] = bytes(value ^ 0x5A for value in data[inside : inside + 40])
+    (tmp_path / "bad.mp4").write_bytes(data)
+    with pytest.raises(PortError, match=r"bad\.mp4: frame 0 is damaged"):
         read_clip(tmp_path / "bad.mp4")
 
 
