@@ -47,7 +47,9 @@ class Loaded:
     notes: list[str]
 
 
-def load_weights(path: Path | str, load: Load, model: str = AUTO, params: str | None = None):
+def load_weights(
+    path: Path | str, load: Load, model: str = AUTO, params: str | None = None
+) -> tuple[Any, dict[str, np.ndarray]]:
     """(sizes of the network, torch name -> float32 array) of a checkpoint, checked like a conversion.
 
     load  reader of the column's own format; .safetensors files are read without it
