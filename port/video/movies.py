@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace
 
 from port.console import warn
@@ -30,7 +31,7 @@ def read_movie(path: Path, max_frames: int | None = None) -> Clip:
             frames, times = _decode(path, container, stream, max_frames)
             fps = stream.guessed_rate or stream.average_rate
             announced = stream.frames
-    except (av.FFmpegError, MemoryError) as error:
+    except (FFmpegError, MemoryError) as error:
         raise PortError(f"cannot read {path}: damaged or not a video ({_reason(error)}).") from error
     if not frames:
         raise PortError(f"cannot read {path}: its video stream holds no frame.")
@@ -88,14 +89,15 @@ def write_movie(path: Path, frames: np.ndarray, fps: Fraction) -> None:
 
     4:2:0 colour as players expect it; odd widths or heights need 4:4:4, since 4:2:0 halves both. Marked as BT.709.
     """
+    size = (frames.shape[2], frames.shape[1])
     with whole_file(path) as draft:
         try:
             with av.open(str(draft), "w") as container:
-                stream = _add_stream(container, frames.shape[2], frames.shape[1], fps)
+                stream = _add_stream(container, *size, fps)
                 for index, picture in enumerate(frames):
-                    container.mux(stream.encode(_to_yuv(picture, stream.pix_fmt, index, fps)))
+                    container.mux(stream.encode(_to_yuv(picture, _pixel_format(*size), index, fps)))
                 container.mux(stream.encode())
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             if isinstance(error, OSError):  # disk full, no permission: whole_file explains those
                 raise OSError(error.errno, error.strerror) from error
             raise PortError(f"cannot write {path}: the encoder failed ({_reason(error)}).") from error
@@ -104,12 +106,16 @@ def write_movie(path: Path, frames: np.ndarray, fps: Fraction) -> None:
 def _add_stream(container, width: int, height: int, fps: Fraction):
     stream = container.add_stream("libx264", rate=fps, options={"crf": CRF, "preset": "medium"})
     stream.width, stream.height = width, height
-    stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
+    stream.pix_fmt = _pixel_format(width, height)
     codec = stream.codec_context
     codec.time_base = 1 / fps
     codec.color_primaries = codec.color_trc = codec.colorspace = BT709
     codec.color_range = LIMITED_RANGE
     return stream
+
+
+def _pixel_format(width: int, height: int) -> str:
+    return "yuv444p" if width % 2 or height % 2 else "yuv420p"
 
 
 def _to_yuv(picture: np.ndarray, pix_fmt: str, index: int, fps: Fraction) -> av.VideoFrame:
