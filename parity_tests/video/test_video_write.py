@@ -82,3 +82,13 @@ def test_failing_halfway_leaves_the_old_file(tmp_path, frames, monkeypatch):
         write_clip(target, frames * 0)
     assert target.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["x.npy"]
+
+
+def test_a_full_disk_is_named(tmp_path, frames, monkeypatch):
+    def short(draft, values, **options):
+        raise OSError("4177920 requested and 204672 written")  # as numpy says it, without an error number
+
+    monkeypatch.setattr(np, "save", short)
+    with pytest.raises(PortError, match=r"cannot write .*x\.npy: no space left on its disk"):
+        write_clip(tmp_path / "x.npy", frames)
+    assert not list(tmp_path.iterdir())

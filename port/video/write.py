@@ -1,5 +1,6 @@
 """Write a clip as a folder of PNGs, a video file or a numpy array, chosen by the name."""
 
+import errno
 from fractions import Fraction
 from pathlib import Path
 
@@ -79,7 +80,12 @@ def check_rate(path: Path | str, fps: Fraction | None) -> Fraction:
 
 def _write_array(path: Path, frames: np.ndarray) -> None:
     with whole_file(path) as draft:
-        np.save(draft, frames, allow_pickle=False)
+        try:
+            np.save(draft, frames, allow_pickle=False)
+        except OSError as error:
+            if error.errno is None:  # numpy's own "N requested and M written": the disk is full
+                raise OSError(errno.ENOSPC, str(error)) from error
+            raise
 
 
 def _write_pictures(folder: Path, frames: np.ndarray, names: list[str]) -> None:
