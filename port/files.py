@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from port.errors import PortError
@@ -35,7 +35,8 @@ def whole_file(target: Path | str) -> Iterator[Path]:
     except OSError as error:
         raise PortError(explain_os_error(error, target)) from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # gone already, or the disk has become read-only: the error above says so
+            draft.unlink()
 
 
 def explain_os_error(error: OSError, path: Path) -> str:

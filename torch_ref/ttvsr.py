@@ -46,6 +46,16 @@ class TTVSR(nn.Module):
         self.probe = probe
         self.LTAM.probe = probe
 
+    def compile_parts(self):
+        """Compile what has no data-dependent control flow; the recurrence over frames stays eager.
+
+        Needs a C++ compiler. Hooks do not fire inside compiled parts.
+        """
+        self.spynet.compile()
+        self.feat_extractor.compile()
+        self.resblocks.compile()
+        self._upsample = torch.compile(self._upsample)
+
     def forward(self, lrs):
         facts.check_frames(tuple(lrs.shape), str(lrs.dtype), self.token_stride)
         facts.check_values(float(lrs.min()), float(lrs.max()))

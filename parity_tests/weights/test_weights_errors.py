@@ -372,9 +372,6 @@ def test_full_disk(suffix, altered, refused, small_disk):
     assert list(small_disk.iterdir()) == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="port.files.whole_file: removing the draft fails there too and hides the message"
-)
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_read_only_disk(suffix, altered, refused, small_disk):
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)

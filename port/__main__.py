@@ -1,0 +1,7 @@
+"""`python -m port VERB`: see port/cli.py."""
+
+import sys
+
+from port.cli import main
+
+sys.exit(main())

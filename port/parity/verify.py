@@ -1,0 +1,230 @@
+"""The main job: run the reference and the port in processes of their own, compare their traces, judge, report."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from port import console
+from port.errors import PortError
+from port.files import make_folder, sha256_file, whole_file
+from port.models import ttvsr
+from port.parity import tolerance
+from port.parity.capture import DETAIL_STEPS
+from port.parity.compare import (
+    Stage,
+    compare_accumulated,
+    compare_compiled,
+    compare_modules,
+    compare_weights,
+    count_free_decisions,
+    coverage,
+    first_divergence,
+    series,
+)
+from port.parity.end_to_end import compare_frames
+from port.parity.trace import Trace
+from port.video.read import read_clip
+from port.weights.detect import MODELS
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = {"ttvsr": ttvsr.VALUE_SOURCES}
+PORT_PASSES = "forced,imposed,compiled,free"
+
+
+@dataclass
+class Job:
+    """What is to be verified, and how.
+
+    reference_command, port_command  how the two captures are started; a broken port is tested by giving another one
+    threads                          for both frameworks; None leaves it to them
+    """
+
+    model: str
+    weights: Path
+    frames: np.ndarray  # (t, 3, h, w) float32 in [0, 1]
+    work: Path
+    truth: np.ndarray | None = None  # (t, 4h, 4w, 3) uint8
+    options: Sequence[str] = ()
+    whole: str = DETAIL_STEPS
+    trace_limit: float = 8.0
+    quiet: bool = False
+    input_name: str = ""
+    truth_name: str | None = None
+    reference_command: Sequence[str] = (sys.executable, "-m", "torch_ref.capture")
+    port_command: Sequence[str] = (sys.executable, "-m", "ms_model.capture")
+    port_passes: str = PORT_PASSES
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Outcome:
+    """The judgement, and the frames that the report shows."""
+
+    report: dict[str, object]
+    rows: list[dict[str, object]]
+    frames: dict[str, np.ndarray | None]  # input, reference, port, truth
+
+
+def read_input(path: Path, max_frames: int | None) -> np.ndarray:
+    """The clip as the networks take it. -> (t, 3, h, w) float32 RGB in [0, 1]"""
+    frames = read_clip(path, max_frames).frames.transpose(0, 3, 1, 2)
+    if frames.dtype == np.uint8:
+        frames = frames.astype(np.float32) / np.float32(255)
+    frames = np.ascontiguousarray(frames, dtype=np.float32)
+    ttvsr.check_frames((1, *frames.shape), str(frames.dtype))
+    ttvsr.check_values(float(frames.min()), float(frames.max()))
+    return frames
+
+
+def verify(job: Job) -> Outcome:
+    """Capture both sides, compare, and look closer at the first step that fails, if any."""
+    prepare(job)
+    capture_reference(job, job.whole)
+    capture_port(job, job.whole, job.port_passes)
+    stages = compare(job)
+    suspect = suspect_step(stages["modules"], job.whole)
+    if suspect:
+        console.note(f"step {suspect} is where it goes wrong first: a second pass looks at every module in it")
+        whole = f"{job.whole},{suspect}"
+        capture_reference(job, whole, only_reference=True)
+        capture_port(job, whole, "forced")
+        stages = compare(job)
+    return judge(job, stages)
+
+
+def prepare(job: Job) -> None:
+    """Check and convert the weights, and write the frames where the captures find them."""
+    make_folder(job.work)
+    with whole_file(job.work / "input.npy") as draft, open(draft, "wb") as file:
+        np.save(file, job.frames)
+    if job.weights.suffix != ".ckpt":
+        start = time.perf_counter()
+        _run([sys.executable, "convert_weights.py", str(job.weights), "-o", str(job.work / "port.ckpt")], "conversion")
+        job.seconds["conversion"] = time.perf_counter() - start
+
+
+def capture_reference(job: Job, whole: str, only_reference: bool = False) -> None:
+    """The reference run, and the same in float64 along its decisions."""
+    start = time.perf_counter()
+    passes = "reference" if only_reference else "reference,float64"
+    _capture(job, job.reference_command, job.weights, "reference", passes, whole, [])
+    job.seconds["reference"] = job.seconds.get("reference", 0) + time.perf_counter() - start
+
+
+def capture_port(job: Job, whole: str, passes: str) -> None:
+    """The runs of the port, fed from the reference's trace."""
+    start = time.perf_counter()
+    extra = ["--reference", str(job.work / "reference" / "reference")]
+    _capture(job, job.port_command, job.work / "port.ckpt", "port", passes, whole, extra)
+    job.seconds["port"] = job.seconds.get("port", 0) + time.perf_counter() - start
+
+
+def _capture(job: Job, command: Sequence[str], weights: Path, side: str, passes: str, whole: str, extra: list[str]) -> None:
+    """One process. A run that breaks off (exit 3 with a trace written) is for the comparison to report."""
+    for name in passes.split(","):
+        shutil.rmtree(job.work / side / name, ignore_errors=True)
+    arguments = [job.model, "--weights", str(weights), "--input", str(job.work / "input.npy"), "--passes", passes]
+    arguments += ["--out", str(job.work / side), "--whole", whole, "--trace-limit", str(job.trace_limit)]
+    arguments += ["--quiet"] * job.quiet + extra + list(job.options)
+    written = [job.work / side / name / "trace.json" for name in passes.split(",")]
+    _run([*command, *arguments], f"the capture of the {side}", lambda: all(path.exists() for path in written))
+
+
+def _run(command: Sequence[str], what: str, acceptable: Callable[[], bool] = lambda: False) -> None:
+    """Start a process from the repository root; its messages go to our stderr. Raises PortError if it fails."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": path})
+    if done.returncode and not acceptable():
+        raise PortError(f"{what} ended with exit code {done.returncode}; its message stands above.")
+
+
+def compare(job: Job) -> dict[str, Stage]:
+    """All stages that compare sites, from the traces in the work folder."""
+    sources, limits = SOURCES[job.model], tolerance.load()
+    reference, truth = (Trace(job.work / "reference" / name) for name in ("reference", "float64"))
+    for trace in (reference, truth):
+        if trace.about["error"]:
+            raise PortError(f"the reference did not run through: {trace.about['error']}")
+    forced, imposed, compiled, free = (Trace(job.work / "port" / name) for name in PORT_PASSES.split(","))
+    return {
+        "modules": compare_modules(reference, truth, forced, limits, sources),
+        "accumulated": compare_accumulated(reference, truth, imposed, limits, sources),
+        "compiled": compare_compiled(imposed, compiled, limits, sources),
+        "free": count_free_decisions(reference, truth, free, limits, sources),
+    }
+
+
+def suspect_step(modules: Stage, whole: str) -> str | None:
+    """The step to look into: where the first wrong site lies, if the modules inside were not compared alone."""
+    known = set(whole.split(","))
+    if not modules.failing or "all" in known or modules.failing[0].step in known:
+        return None
+    return modules.failing[0].step
+
+
+def judge(job: Job, stages: dict[str, Stage]) -> Outcome:
+    """Put the report together. The verdict is the worst of all stages."""
+    limits = tolerance.load()
+    traces = {name: Trace(job.work / "port" / name) for name in PORT_PASSES.split(",")}
+    reference = Trace(job.work / "reference" / "reference")
+    rename = MODELS[job.model].rules.forward
+    imposed, free, expected = traces["imposed"].output(), traces["free"].output(), reference.output()
+    summaries = {
+        "weights": compare_weights(reference.about["weights"], traces["imposed"].about["weights"], rename),
+        "modules": stages["modules"].summary(lambda row: row.relative),
+        "accumulated": stages["accumulated"].summary(lambda row: row.ratio),
+        "compiled": stages["compiled"].summary(lambda row: row.relative),
+        "end_to_end": compare_frames(expected, imposed, free, job.truth, limits),
+    }
+    free_decisions = [count.as_dict() for count in stages["free"].decisions.values()]
+    summaries["end_to_end"]["decisions"] = free_decisions
+    if stages["free"].failing or stages["free"].broke_off:
+        summaries["end_to_end"]["verdict"] = "fail"
+        summaries["end_to_end"]["reasons"].append("decisions of the free run are missing or of another shape")
+    report = {
+        "schema": 1,
+        "verdict": "pass" if all(stage["verdict"] == "pass" for stage in summaries.values()) else "fail",
+        "model": job.model,
+        "weights": _about_weights(job),
+        "input": _about_input(job),
+        "environment": {"reference": _backend(reference), "port": _backend(traces["imposed"])},
+        "coverage": coverage(stages["modules"], stages["accumulated"]),
+        "not_compared": not_compared(job),
+        "stages": summaries,
+        "first_divergence": first_divergence(stages["modules"], stages["accumulated"]),
+        "seconds": {name: round(value, 1) for name, value in job.seconds.items()},
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    frames = {"input": job.frames, "reference": expected, "port": free if free is not None else imposed, "truth": job.truth}
+    return Outcome(report, series(stages["modules"], stages["accumulated"]), frames)
+
+
+def not_compared(job: Job) -> list[str]:
+    """What this verification says nothing about, in words."""
+    missing = ["gradients and training", "devices other than the one named in the environment"]
+    missing.append("data types other than float32 (float64 for the reference's own error)")
+    missing.append("keyframe stores handed to LTAM as such; the tokens in them are compared when they are made")
+    if job.truth is None:
+        missing.append("scores against ground truth: none was given (--truth)")
+    return missing
+
+
+def _about_weights(job: Job) -> dict[str, object]:
+    return {"file": job.weights.name, "sha256": sha256_file(job.weights)}
+
+
+def _about_input(job: Job) -> dict[str, object]:
+    t, _, h, w = job.frames.shape
+    return {"name": job.input_name, "frames": t, "height": h, "width": w, "truth": job.truth_name}
+
+
+def _backend(trace: Trace) -> dict[str, object]:
+    kept = ("python", "platform", "processor", "numpy")
+    return {**trace.about["backend"], **{key: trace.about["environment"][key] for key in kept}}
