@@ -1,0 +1,210 @@
+"""The error along the network as a picture, once for light and once for dark pages."""
+
+import io
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+from PIL import Image
+
+from port.parity.tolerance import Tolerances
+from port.report.words import one_line
+
+PHASES = {"bwd": "backward", "fwd": "forward", "up": "upsampling"}
+SIZE, DPI = (11.0, 6.6), 130
+COLOURS_KEPT = 64  # of the PNG's palette: the chart has few, and this makes a third of the size
+LOWEST = 1e-6  # of the limit: smaller errors are drawn there, lest one tiny value squeeze all others
+MOST_LABELS = 40  # frame numbers under the chart
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of one rendering."""
+
+    back: str
+    ink: str
+    faint: str
+    alone: str
+    along: str
+    limit: str
+
+
+LIGHT = Theme("#ffffff", "#1f2328", "#d0d7de", "#0550ae", "#bc6a00", "#cf222e")
+DARK = Theme("#161b22", "#e6edf3", "#3d444d", "#79c0ff", "#d29922", "#ff7b72")
+
+
+@dataclass(frozen=True)
+class Series:
+    """Numbers of one kind, one per site, NaN where there is none."""
+
+    values: np.ndarray
+    label: str
+    colour: str
+    marker: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """A run of neighbouring sites of one step: `bwd.05` over sites start..stop-1."""
+
+    name: str
+    start: int
+    stop: int
+
+    @property
+    def phase(self) -> str:
+        """What comes before the frame's number."""
+        return self.name.partition(".")[0]
+
+    @property
+    def middle(self) -> float:
+        """Where its label belongs."""
+        return (self.start + self.stop - 1) / 2
+
+
+def draw_chart(
+    rows: Sequence[Mapping], limits: Tolerances, theme: Theme, first_wrong: str | None = None
+) -> bytes | None:
+    """The error at every site in execution order, as PNG; None without sites. first_wrong: a site to point at"""
+    if not rows:
+        return None
+    figure = Figure(figsize=SIZE, dpi=DPI, facecolor=theme.back, layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    along = Series(column(rows, "accumulated"), "along the network, choices imposed", theme.along, ".")
+    alone = Series(column(rows, "fed"), "each alone, fed with the reference's inputs", theme.alone, "+")
+    ratio = Series(column(rows, "ratio"), "error along the network against float64", theme.along, ".")
+    _panel(upper, [along, alone], limits.module_max_over_rms, "limit for each alone", theme)
+    _panel(lower, [ratio], limits.accumulated_ratio, "limit", theme)
+    upper.set_ylabel("max |a \u2212 b| / rms(a)")
+    lower.set_ylabel("error / reference's own")
+    steps = steps_of(rows)
+    for axes in (upper, lower):
+        _mark_steps(axes, steps, theme)
+        _point_at(axes, rows, first_wrong, theme)
+        axes.set_xlim(-1, len(rows))
+    _name_phases(upper, steps, len(rows), theme)
+    _name_steps(lower, steps, theme)
+    return _png(figure)
+
+
+def column(rows: Sequence[Mapping], key: str) -> np.ndarray:
+    """One number per site; NaN where there is none."""
+    return np.array([np.nan if row.get(key) is None else row[key] for row in rows], dtype=np.float64)
+
+
+def lowest_line(series: Sequence[Series], limit: float) -> float:
+    """Where errors of zero are drawn, which a logarithmic axis has no place for: a decade below all that are not."""
+    values = np.concatenate([one.values for one in series])
+    smallest = min(values[np.isfinite(values) & (values > 0)], default=limit)
+    return 10.0 ** (math.floor(math.log10(max(smallest, limit * LOWEST))) - 1)
+
+
+def steps_of(rows: Sequence[Mapping]) -> list[Step]:
+    """Neighbouring sites of the same step, in execution order."""
+    steps, start = [], 0
+    for name, group in itertools.groupby(rows, key=lambda row: str(row["site"]).partition("/")[0]):
+        stop = start + sum(1 for _ in group)
+        steps.append(Step(name, start, stop))
+        start = stop
+    return steps
+
+
+def _panel(axes: Axes, series: Sequence[Series], limit: float, limit_label: str, theme: Theme) -> None:
+    """One chart with its limit; what lies beyond the limit is ringed, so that colour is not all that tells it."""
+    floor = lowest_line(series, limit)
+    axes.set_yscale("log")
+    highest = limit
+    for one in series:
+        places = np.flatnonzero(np.isfinite(one.values))
+        values = np.maximum(one.values[places], floor)
+        size = 5.5 if one.marker == "+" else 3.5
+        axes.plot(places, values, one.marker, color=one.colour, ms=size, mew=0.9, label=one.label)
+        highest = max(highest, values.max(initial=limit))
+    judged = series[-1]  # the series that the limit is for is drawn last, on top
+    beyond = np.flatnonzero(judged.values > limit)
+    if beyond.size:
+        axes.plot(
+            beyond, judged.values[beyond], "o", mfc="none", mec=theme.limit, ms=7, mew=1.1, label="beyond the limit"
+        )
+    axes.axhline(limit, color=theme.limit, lw=1.3, ls="--", label=f"{limit_label}: {limit:g}")
+    axes.set_ylim(floor / 2, highest * 300)  # room for the legend
+    _style_axis(axes, floor, theme)
+
+
+def _style_axis(axes: Axes, floor: float, theme: Theme) -> None:
+    axes.set_facecolor(theme.back)
+    axes.yaxis.set_major_locator(LogLocator(numticks=10))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.axhline(floor, color=theme.faint, lw=0.8)
+    axes.annotate("equal", (0, floor), xycoords=("axes fraction", "data"), xytext=(-4, 0), textcoords="offset points",
+                  ha="right", va="center", fontsize=8, color=theme.ink,
+                  bbox={"fc": theme.back, "ec": "none", "pad": 1})  # fmt: skip
+    axes.tick_params(colors=theme.ink, which="both", labelsize=9)
+    axes.yaxis.label.set_color(theme.ink)
+    axes.grid(axis="y", color=theme.faint, lw=0.5, alpha=0.6)
+    for spine in axes.spines.values():
+        spine.set_color(theme.faint)
+    legend = axes.legend(
+        loc="upper left", fontsize=8.5, ncols=4, labelcolor=theme.ink, facecolor=theme.back, framealpha=0.9
+    )
+    legend.get_frame().set_edgecolor(theme.faint)
+
+
+def _mark_steps(axes: Axes, steps: Sequence[Step], theme: Theme) -> None:
+    """A line where a step begins, a stronger one where a phase does."""
+    for before, step in itertools.pairwise(steps):
+        new_phase = before.phase != step.phase
+        axes.axvline(step.start - 0.5, color=theme.ink if new_phase else theme.faint, lw=0.9 if new_phase else 0.5,
+                     alpha=0.7, zorder=0)  # fmt: skip
+
+
+def _point_at(axes: Axes, rows: Sequence[Mapping], site: str | None, theme: Theme) -> None:
+    """Mark the site where it went wrong first."""
+    place = next((i for i, row in enumerate(rows) if row["site"] == site), None)
+    if site is None or place is None:
+        return
+    axes.axvline(place, color=theme.limit, lw=1.4)
+    left = place > len(rows) / 2
+    axes.annotate("first wrong value ▸" if left else "◂ first wrong value", (place, 0.04), xycoords=("data", "axes fraction"),
+                  xytext=(-4 if left else 4, 0), textcoords="offset points", ha="right" if left else "left",
+                  fontsize=9, color=theme.limit, bbox={"fc": theme.back, "ec": "none", "pad": 1})  # fmt: skip
+
+
+def _name_phases(axes: Axes, steps: Sequence[Step], total: int, theme: Theme) -> None:
+    """What the network does, over the chart, where there is room to say it."""
+    for phase, group in itertools.groupby(steps, key=lambda step: step.phase):
+        members = list(group)
+        middle = (members[0].start + members[-1].stop) / 2
+        name = _literal(PHASES.get(phase, phase))
+        narrow = (members[-1].stop - members[0].start) / total < 0.012 * len(name)
+        axes.annotate(name, (middle, 1.01), xycoords=("data", "axes fraction"), ha="left" if narrow else "center",
+                      va="bottom", rotation=25 if narrow else 0, fontsize=9.5, color=theme.ink)  # fmt: skip
+
+
+def _name_steps(axes: Axes, steps: Sequence[Step], theme: Theme) -> None:
+    """Frame numbers under the chart, every second or tenth where there are many."""
+    numbered = [step for step in steps if step.name != step.phase]
+    shown = numbered[:: -(-len(numbered) // MOST_LABELS) or 1]
+    axes.set_xticks([step.middle for step in shown], [_literal(step.name.partition(".")[2]) for step in shown])
+    axes.tick_params(axis="x", length=0)
+    axes.set_xlabel("sites in the order in which the reference computes them; the numbers are frames", color=theme.ink)
+
+
+def _literal(name: str) -> str:
+    """A name that matplotlib takes as it is: the dollar sign would start a formula."""
+    return one_line(name, 16).replace("$", r"\$")
+
+
+def _png(figure: Figure) -> bytes:
+    """Render without pyplot, which keeps figures and picks a window system."""
+    raw, small = io.BytesIO(), io.BytesIO()
+    FigureCanvasAgg(figure).print_png(raw)
+    image = Image.open(raw).convert("RGB").quantize(COLOURS_KEPT, dither=Image.Dither.NONE)
+    image.save(small, "PNG", optimize=True)
+    return small.getvalue()

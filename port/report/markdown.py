@@ -1,0 +1,134 @@
+"""report.md: the report as a comment under a pull request, in GitHub's tables."""
+
+from collections.abc import Mapping, Sequence
+
+from port.report import summary, words
+from port.report.pictures import FrameStrip
+
+LISTED = 10  # rows of each table: GitHub takes 65 536 characters in all
+FOLDER = "pictures"
+
+
+def render_markdown(report: Mapping, view: Mapping[str, object], strips: Sequence[FrameStrip], chart: bool) -> str:
+    """The whole file. view: what `page.build_view` put together for both formats"""
+    parts = [_head(view), _causes(view), _figures(view), _stages(view), _gaps(view), _choices(view)]
+    parts += [_pictures(strips), _chart() if chart else "", _sites(view), _machines(report), _command(report)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def code(value: object, longest: int = 160) -> str:
+    """A name from outside as a code span, where GitHub obeys neither markup nor @names; the bar would end a cell."""
+    text = words.one_line(value, longest).replace("`", "\u02cb").replace("|", "\\|")
+    return f"`{text}`" if text.strip() else words.NOTHING
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A GitHub table, or nothing where there are no rows."""
+    if not rows:
+        return ""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _head(view: Mapping) -> str:
+    about = view["subject"]
+    verdict = "# ✅ PASS: the port computes what the reference computes"
+    if not view["passed"]:
+        verdict = "# ❌ FAIL: the port does not compute what the reference computes"
+    return (
+        f"{verdict}\n\n{about['model']} in {code(about['port'])} against {code(about['reference'])}, "
+        f"weights {code(about['weights'])} (sha256 {code(about['sha256'])}), clip {code(about['clip'])}: "
+        f"{about['frames']} of {about['input_size']}, enlarged to {about['output_size']}."
+    )
+
+
+def _causes(view: Mapping) -> str:
+    if view["passed"]:
+        return "**First difference beyond the limits:** none."
+    lines = []
+    for cause in view["causes"]:
+        where = f" at {code(cause.site)} ({words.one_line(cause.place)})" if cause.site else ""
+        lines.append(f"- **{code(cause.culprit)}**{where}, {cause.stage.lower()}: {code(cause.reason, 300)}")
+    first = (
+        "**First wrong value, and what else failed**" if view["first"] else "**Why**; no single site went wrong first"
+    )
+    return first + "\n\n" + "\n".join(lines)
+
+
+def _figures(view: Mapping) -> str:
+    rows = [[tile.title, f"**{tile.value}**", code(tile.note, 220)] for tile in view["tiles"]]
+    return table(("figure", "value", "note"), rows)
+
+
+def _stages(view: Mapping) -> str:
+    rows = []
+    for stage in view["stages"]:
+        mark = "✅ pass" if stage.passed else "❌ fail"
+        worst = code(stage.worst_site) if stage.worst_site else words.NOTHING
+        done = f"{words.count(stage.compared)} of {words.count(stage.total)}"
+        rows.append([stage.title, mark, done, worst, code(stage.figure), code(stage.limit)])
+    return "## Stages\n\n" + table(("stage", "verdict", "compared", "worst", "figure", "limit"), rows)
+
+
+def _gaps(view: Mapping) -> str:
+    return "## Not compared\n\n" + "\n".join(f"- {code(gap, 300)}" for gap in view["gaps"])
+
+
+def _choices(view: Mapping) -> str:
+    head = ("run", "choice", "made", "ambiguous", "differ", "beyond margin", "median margin")
+    rows = [
+        [entry["run"], code(entry["name"]), words.count(entry["total"]), words.count(entry["ambiguous"]),
+         words.count(entry["disagreeing"]), words.count(entry["beyond_margin"]), words.figure(entry["median_margin"])]
+        for entry in view["decisions"]
+    ]  # fmt: skip
+    return f"## Discrete choices\n\n{view['decisions_sentence']}\n\n{table(head, rows)}".rstrip()
+
+
+def _pictures(strips: Sequence[FrameStrip]) -> str:
+    parts = []
+    for strip in strips:
+        head = [picture.title.replace("|", "\\|") for picture in strip.pictures]
+        cells = [f"![{picture.kind}]({FOLDER}/{picture.file_name})" for picture in strip.pictures]
+        parts.append(f"Frame {strip.frame}, {strip.chosen}. {strip.remark}\n\n" + table(head, [cells]))
+    return "## Pictures\n\n" + "\n\n".join(parts) if parts else ""
+
+
+def _chart() -> str:
+    return (
+        "## Error along the network\n\n"
+        f'<picture><source media="(prefers-color-scheme: dark)" srcset="{FOLDER}/chart-dark.png">'
+        f'<img alt="error at every site in execution order" src="{FOLDER}/chart.png"></picture>'
+    )
+
+
+def _sites(view: Mapping) -> str:
+    failing = [
+        [row["stage"], code(row["site"]), code(row["module"]), code(row["reason"], 200)]
+        for row in view["failing"][:LISTED]
+    ]
+    worst = [
+        [code(row["site"]), words.figure(row["fed"]), words.figure(row["accumulated"]), words.figure(row["ratio"]),
+         words.share(row["used"], 1)]
+        for row in view["worst"][:LISTED]
+    ]  # fmt: skip
+    parts = []
+    if failing:
+        total = f"{words.count(view['failing_total'])} comparisons fail; the first {len(failing)} of the list:"
+        parts.append(f"## Failing sites\n\n{total}\n\n" + table(("stage", "site", "module", "reason"), failing))
+    if worst:
+        head = ("site", "alone, x rms", "along, x rms", "x own error", "of limit")
+        parts.append("## Passing sites closest to a limit\n\n" + table(head, worst))
+    return "\n\n".join(parts)
+
+
+def _machines(report: Mapping) -> str:
+    rows = [[code(key), code(left), code(right)] for key, left, right in summary.environment(report)]
+    return "## Environment\n\n" + table(("", "reference", "port"), rows)
+
+
+def _command(report: Mapping) -> str:
+    spent = ", ".join(f"{words.one_line(name)} {value:g} s" for name, value in report["seconds"].items())
+    lines = [f"Made {code(report['created'])}; {spent}."]
+    if report.get("command"):
+        lines.append(f"Again: {code(report['command'], 2000)}")
+    return "\n\n".join([*lines, "Every site with its numbers: `sites.csv`; everything as data: `report.json`."])

@@ -1,0 +1,273 @@
+"""What the report says, independent of how it is laid out: page, Markdown and terminal all read from here."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from port.parity.tolerance import Tolerances
+from port.report import words
+
+WORST_PASSING = 20
+RUNS = (("modules", "each step fed"), ("accumulated", "choices imposed"), ("end_to_end", "free run"))
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One reason for the verdict fail: where, and what is wrong there."""
+
+    stage: str
+    culprit: str
+    reason: str
+    site: str | None = None
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A key figure. good is None where there is nothing to judge."""
+
+    title: str
+    value: str
+    note: str
+    good: bool | None = None
+
+
+@dataclass(frozen=True)
+class StageView:
+    """One stage as shown."""
+
+    key: str
+    title: str
+    meaning: str
+    passed: bool
+    compared: int
+    total: int
+    identical: int
+    limit: str
+    figure: str
+    worst_site: str | None = None
+    worst_module: str | None = None
+    failing: int = 0
+    remarks: list[str] = field(default_factory=list)
+
+
+def strict(value: object):
+    """The same data with None for NaN and infinity, which JSON has no numbers for."""
+    if isinstance(value, Mapping):
+        return {key: strict(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def subject(report: Mapping, output_size: str) -> dict[str, str]:
+    """What was verified: names, numbers and versions for the sentence under the verdict."""
+    clip, environment = report["input"], report["environment"]
+    return {
+        "model": str(report["model"]).upper(),
+        "reference": words.framework(environment["reference"]),
+        "port": words.framework(environment["port"]),
+        "weights": report["weights"]["file"],
+        "sha256": report["weights"]["sha256"],
+        "clip": clip.get("name") or "(unnamed)",
+        "frames": f"{clip['frames']} frame" + "s" * (clip["frames"] != 1),
+        "input_size": f"{clip['width']} x {clip['height']}",
+        "output_size": output_size,
+        "truth": clip.get("truth") or "",
+    }
+
+
+def causes(report: Mapping) -> list[Cause]:
+    """Why the verdict is fail, the site that went wrong first in front. Empty for a pass."""
+    found: list[Cause] = []
+    first = report["first_divergence"]
+    if first:
+        found.append(_row_cause(first["stage"], first))
+    for key in words.STAGES:
+        stage = report["stages"][key]
+        if stage["verdict"] != "pass":
+            found += _stage_causes(key, stage)
+    known: dict[tuple, Cause] = {}
+    for cause in found:  # a run that broke off says so in several stages; the first divergence stands in its stage too
+        known.setdefault((cause.site or cause.culprit, cause.reason), cause)
+    return list(known.values())
+
+
+def _stage_causes(key: str, stage: Mapping) -> list[Cause]:
+    title = words.STAGES[key][0]
+    if key == "weights":
+        tensors = [Cause(title, entry["name"], entry["reason"]) for entry in stage["differing"][:3]]
+        return tensors or [Cause(title, "weights", "the reference has no tensors to compare")]
+    if key == "end_to_end":
+        return [Cause(title, "output frames", reason) for reason in stage["reasons"]]
+    found = [_row_cause(key, row) for row in stage["failing"][:1]]
+    if stage["broke_off"]:
+        found.append(Cause(title, "the port broke off", stage["broke_off"]))
+    return found or [Cause(title, "nothing", "no site was compared")]
+
+
+def _row_cause(key: str, row: Mapping) -> Cause:
+    return Cause(words.STAGES[key][0], row["module"], row["reason"], row["site"], words.place(row))
+
+
+def stage_views(report: Mapping) -> list[StageView]:
+    """All stages in the order in which they build on each other."""
+    stages = report["stages"]
+    views = [_weights_view("weights", stages["weights"])]
+    views += [_sites_view(key, stages[key]) for key in ("modules", "accumulated", "compiled")]
+    return [*views, _end_view("end_to_end", stages["end_to_end"], report["input"]["frames"])]
+
+
+def _weights_view(key: str, stage: Mapping) -> StageView:
+    equal, total = stage["bit_equal"], stage["tensors"]
+    shown = f"{words.count(equal)} of {words.count(total)} bit-equal"
+    worst = stage["differing"][0]["name"] if stage["differing"] else None
+    return StageView(
+        key, *words.STAGES[key], stage["verdict"] == "pass", total, total, equal, "all bit-equal", shown,
+        worst_site=worst, failing=stage["differing_total"], remarks=[e["reason"] for e in stage["differing"][:3]],
+    )  # fmt: skip
+
+
+def _end_view(key: str, stage: Mapping, frames: int) -> StageView:
+    shown = words.agreement(stage["psnr_between"], stage["max_abs"])
+    between = "not measurable" if shown == words.NOTHING else f"{shown} between the outputs"
+    return StageView(
+        key, *words.STAGES[key], stage["verdict"] == "pass", 0 if shown == words.NOTHING else frames, frames, 0,
+        stage["limit"], between, failing=len(stage["reasons"]), remarks=list(stage["reasons"]),
+    )  # fmt: skip
+
+
+def _sites_view(key: str, stage: Mapping) -> StageView:
+    worst = stage["worst"]
+    if stage["failing"] and (worst is None or worst["reason"] is None):
+        worst = stage["failing"][0]  # wrong without a number: missing, of another shape, not finite
+    return StageView(
+        key, *words.STAGES[key], stage["verdict"] == "pass", stage["compared"], stage["sites"], stage["identical"],
+        stage["limit"], _stage_figure(key, worst),
+        worst_site=worst["site"] if worst else None, worst_module=worst["module"] if worst else None,
+        failing=stage["failing_total"], remarks=[stage["broke_off"]] if stage["broke_off"] else [],
+    )  # fmt: skip
+
+
+def _stage_figure(key: str, row: Mapping | None) -> str:
+    if row is None:
+        return words.NOTHING
+    value = row["error_ratio"] if key == "accumulated" else row["max_abs_over_rms"]
+    if value is None:
+        return row["reason"] or words.NOTHING
+    return f"{words.figure(value)} x own error" if key == "accumulated" else f"{words.figure(value)} x rms"
+
+
+def tiles(report: Mapping, limits: Tolerances) -> list[Tile]:
+    """The key figures."""
+    stages, coverage = report["stages"], report["coverage"]
+    weights, end = stages["weights"], stages["end_to_end"]
+    missing = coverage["sites_total"] - coverage["sites_compared"]
+    between = words.agreement(end["psnr_between"], end["max_abs"])
+    largest = f"; largest difference {words.figure(end['max_abs'])}" if end["max_abs"] else ""
+    return [
+        Tile(
+            "PSNR between the outputs", between if between != words.NOTHING else "not measurable",
+            f"choices imposed; at least {limits.psnr_between_db:g} dB asked{largest}",
+            end["max_abs"] == 0 or (end["psnr_between"] or 0) >= limits.psnr_between_db,
+        ),
+        _truth_tile(end, limits),
+        _worst_tile("Worst module alone", stages["modules"], "max_abs_over_rms", " x rms", limits.module_max_over_rms),
+        _worst_tile("Worst site along the network", stages["accumulated"], "error_ratio",
+                    " x reference's own error", limits.accumulated_ratio),
+        Tile("Sites compared", f"{words.count(coverage['sites_compared'])} of {words.count(coverage['sites_total'])}",
+             f"{words.count(missing)} not compared: see below" if missing else "every value the captures recorded", not missing),
+        Tile("Weights bit-equal", f"{words.count(weights['bit_equal'])} of {words.count(weights['tensors'])}",
+             "tensors after conversion", weights["verdict"] == "pass"),
+    ]  # fmt: skip
+
+
+def _truth_tile(end: Mapping, limits: Tolerances) -> Tile:
+    title, delta = "PSNR against ground truth", end["psnr_delta_db"]
+    if delta is None:
+        return Tile(title, "not measured", "no ground truth, or no frames to score")
+    scores = f"reference {words.decibel(end['psnr_reference'], 4)}, port {words.decibel(end['psnr_port'], 4)}"
+    value = f"{words.signed(delta)} dB"
+    return Tile(title, value, f"{scores}; within {limits.psnr_delta_db:g} dB asked", abs(delta) <= limits.psnr_delta_db)
+
+
+def _worst_tile(title: str, stage: Mapping, key: str, unit: str, limit: float) -> Tile:
+    passed = stage["verdict"] == "pass"
+    if stage["failing"] and (stage["worst"] is None or stage["worst"]["reason"] is None):
+        row = stage["failing"][0]
+        return Tile(title, "no number", f"{row['module']}: {row['reason']}", False)
+    worst = stage["worst"]
+    if worst is None:
+        return Tile(title, "no number", "nothing was compared", False)
+    used = f"{words.share(worst[key], limit)} of the limit" if passed else f"limit {limit:g}"
+    return Tile(title, words.figure(worst[key]) + unit, f"{worst['module']}; {used}", passed)
+
+
+def decisions(report: Mapping) -> list[dict]:
+    """Discrete choices of every run, with the name of the run."""
+    return [{"run": run, **entry} for key, run in RUNS for entry in report["stages"][key].get("decisions", [])]
+
+
+def decisions_sentence(entries: Sequence[Mapping]) -> str:
+    """The choices of all runs in one sentence."""
+    free = [entry for entry in entries if entry["run"] == "free run"]
+    if not free:
+        return "No choices were counted in the free run."
+    total, differ = sum(entry["total"] for entry in free), sum(entry["disagreeing"] for entry in free)
+    beyond = sum(entry["beyond_margin"] for entry in free)
+    if not differ:
+        return f"Running freely, the port made all {words.count(total)} discrete choices as the reference did."
+    return (
+        f"Running freely, {words.count(differ)} of {words.count(total)} discrete choices differ; "
+        f"{words.count(beyond)} of them by more than float32 error explains."
+    )
+
+
+def gaps(report: Mapping) -> list[str]:
+    """What this verification says nothing about; sites that were left out come first."""
+    coverage, compiled = report["coverage"], report["stages"]["compiled"]
+    said = [f"{words.count(entry['count'])} sites: {words.one_line(entry['reason'])}" for entry in coverage["skipped"]]
+    said += report["not_compared"]
+    if coverage["only_accumulated"]:
+        said.append(
+            f"{words.count(coverage['only_accumulated'])} sites alone, fed with the reference's inputs: they lie inside "
+            "steps that were not stored whole, and were compared along the whole network only"
+        )
+    hidden = compiled["sites"] - compiled["compared"]
+    if hidden > 0:
+        said.append(
+            f"{words.count(hidden)} sites inside compiled parts, where no hook fires; their results were compared"
+        )
+    return said
+
+
+def failing_rows(report: Mapping) -> list[dict]:
+    """Failing sites of all stages that compare sites, as far as the report lists them."""
+    keys = ("modules", "accumulated", "compiled")
+    return [{"stage": words.STAGES[key][0], **row} for key in keys for row in report["stages"][key]["failing"]]
+
+
+def failing_total(report: Mapping) -> int:
+    """How many comparisons of sites failed, listed or not."""
+    return sum(report["stages"][key]["failing_total"] for key in ("modules", "accumulated", "compiled"))
+
+
+def worst_passing(report: Mapping, rows: Sequence[Mapping], limits: Tolerances) -> list[dict]:
+    """The sites that pass but come closest to one of the two limits along the network, the closest first."""
+    failing = {row["site"] for row in failing_rows(report)}
+    measured = [{**row, "used": limit_used(row, limits)} for row in rows if row["site"] not in failing]
+    passing = [row for row in measured if row["used"] is not None and row["used"] <= 1]
+    return sorted(passing, key=lambda row: -row["used"])[:WORST_PASSING]
+
+
+def limit_used(row: Mapping, limits: Tolerances) -> float | None:
+    """The larger share of its limits that a site uses up: 1 is at the limit. None if it has no number."""
+    pairs = ((row.get("fed"), limits.module_max_over_rms), (row.get("ratio"), limits.accumulated_ratio))
+    shares = [value / limit for value, limit in pairs if value is not None and math.isfinite(value)]
+    return max(shares, default=None)
+
+
+def environment(report: Mapping) -> list[tuple[str, object, object]]:
+    """Both sides' environments, line by line. -> (what, reference, port)"""
+    reference, port = report["environment"]["reference"], report["environment"]["port"]
+    return [(key, reference.get(key), port.get(key)) for key in dict.fromkeys([*reference, *port])]

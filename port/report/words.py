@@ -1,0 +1,100 @@
+"""How the report puts things: numbers, places and the names of stages, in words for a reader without the manual."""
+
+import math
+from collections.abc import Mapping
+
+NOTHING = "–"
+FRAMEWORKS = {"torch": "PyTorch", "mindspore": "MindSpore"}
+
+STAGES = {  # key in report.json -> (title, what it shows)
+    "weights": (
+        "Converted weights",
+        "Every tensor the port holds is compared, bit by bit, with the reference's.",
+    ),
+    "modules": (
+        "Each module alone",
+        "Modules and named steps are fed with the reference's own inputs, so that an error shows where it arises "
+        "and nowhere else.",
+    ),
+    "accumulated": (
+        "Along the whole network",
+        "The port runs from the first frame to the last with the reference's discrete choices imposed. Its error against "
+        "a float64 run, divided by the reference's own float32 error, is taken at every site.",
+    ),
+    "compiled": (
+        "Compiled against eager",
+        "The port's compiled parts are compared with its own run operation by operation.",
+    ),
+    "end_to_end": (
+        "End to end",
+        "The frames that come out: the port's against the reference's, and both against ground truth where it is given.",
+    ),
+}
+DECISIONS = {
+    "location": "location map: the earlier position a token came from, rounded to whole cells",
+    "argmax": "arg-max: the keyframe whose token matches best",
+}
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """A number in few digits; a dash for none."""
+    if value is None:
+        return NOTHING
+    return f"{value:.{digits}g}" if math.isfinite(value) else "not a finite number"
+
+
+def count(value: int | None) -> str:
+    """A whole number with thousands apart, by a narrow space that does not break."""
+    return NOTHING if value is None else f"{value:,}".replace(",", "\u202f")
+
+
+def decibel(value: float | None, digits: int = 2) -> str:
+    """A level in dB; a dash for none."""
+    return NOTHING if value is None or not math.isfinite(value) else f"{value:.{digits}f} dB"
+
+
+def signed(value: float | None, unit: str = "", digits: int = 2) -> str:
+    """A difference, its sign always written."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return f"{value:+.{digits}g}{unit}".replace("-", "\u2212", 1 if value < 0 else 0)
+
+
+def agreement(psnr: float | None, largest: float | None) -> str:
+    """PSNR between two outputs. Equal ones have none: they are called identical, not infinitely good."""
+    if largest == 0:
+        return "identical"
+    return decibel(psnr)
+
+
+def share(value: float | None, limit: float) -> str:
+    """How much of a limit is used up, in percent."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    percent = 100 * value / limit
+    return f"{percent:.0f} %" if percent >= 1 or percent == 0 else "under 1 %"
+
+
+def place(row: Mapping[str, object]) -> str:
+    """Where in the run a site lies."""
+    frame = row.get("frame")
+    return f"step {row.get('step')}" + (f", frame {frame}" if frame is not None else "")
+
+
+def framework(environment: Mapping[str, object]) -> str:
+    """`PyTorch 2.13.0 (cpu)`"""
+    name = str(environment.get("framework"))
+    return f"{FRAMEWORKS.get(name, name)} {environment.get('version')} ({environment.get('device')})"
+
+
+def printable(text: str) -> str:
+    """The text with everything that a terminal or browser would obey rather than show spelt out; line ends stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\u202f" else c.encode("unicode_escape").decode() for c in text)
+
+
+def one_line(value: object, longest: int = 400) -> str:
+    """Printable text without line ends, cut where it goes on for too long."""
+    text = printable(" ".join(str(value).split()))
+    return text if len(text) <= longest else text[: longest - 1] + "…"
