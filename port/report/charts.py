@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import NullLocator
 from PIL import Image
 
 from port.parity.tolerance import Tolerances
@@ -20,7 +20,7 @@ PHASES = {"bwd": "backward", "fwd": "forward", "up": "upsampling"}
 SIZE, DPI = (11.0, 6.6), 130
 COLOURS_KEPT = 64  # of the PNG's palette: the chart has few, and this makes a third of the size
 LOWEST = 1e-6  # of the limit: smaller errors are drawn there, lest one tiny value squeeze all others
-MOST_LABELS = 40  # frame numbers under the chart
+LABEL_WIDTH = 0.02  # of the axis: what a frame number takes under the chart
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,8 @@ class Step:
         return (self.start + self.stop - 1) / 2
 
 
-def draw_chart(
-    rows: Sequence[Mapping], limits: Tolerances, theme: Theme, first_wrong: str | None = None
-) -> bytes | None:
-    """The error at every site in execution order, as PNG; None without sites. first_wrong: a site to point at"""
+def draw_chart(rows: Sequence[Mapping], limits: Tolerances, theme: Theme, wrong: str | None = None) -> bytes | None:
+    """The error at every site in execution order, as PNG; None without sites. wrong: a site to point at"""
     if not rows:
         return None
     figure = Figure(figsize=SIZE, dpi=DPI, facecolor=theme.back, layout="constrained")
@@ -86,10 +84,10 @@ def draw_chart(
     steps = steps_of(rows)
     for axes in (upper, lower):
         _mark_steps(axes, steps, theme)
-        _point_at(axes, rows, first_wrong, theme)
+        _point_at(axes, rows, wrong, theme)
         axes.set_xlim(-1, len(rows))
     _name_phases(upper, steps, len(rows), theme)
-    _name_steps(lower, steps, theme)
+    _name_steps(lower, steps, len(rows), theme)
     return _png(figure)
 
 
@@ -116,44 +114,43 @@ def steps_of(rows: Sequence[Mapping]) -> list[Step]:
 
 
 def _panel(axes: Axes, series: Sequence[Series], limit: float, limit_label: str, theme: Theme) -> None:
-    """One chart with its limit; what lies beyond the limit is ringed, so that colour is not all that tells it."""
+    """One chart with its limit, which holds for the last series, drawn on top of the others."""
     floor = lowest_line(series, limit)
     axes.set_yscale("log")
-    highest = limit
     for one in series:
         places = np.flatnonzero(np.isfinite(one.values))
-        values = np.maximum(one.values[places], floor)
         size = 5.5 if one.marker == "+" else 3.5
-        axes.plot(places, values, one.marker, color=one.colour, ms=size, mew=0.9, label=one.label)
-        highest = max(highest, values.max(initial=limit))
-    judged = series[-1]  # the series that the limit is for is drawn last, on top
-    beyond = np.flatnonzero(judged.values > limit)
-    if beyond.size:
-        axes.plot(
-            beyond, judged.values[beyond], "o", mfc="none", mec=theme.limit, ms=7, mew=1.1, label="beyond the limit"
-        )
+        heights = np.maximum(one.values[places], floor)
+        axes.plot(places, heights, one.marker, color=one.colour, ms=size, mew=0.9, label=one.label)
+    beyond = np.flatnonzero(series[-1].values > limit)
+    if beyond.size:  # ringed, so that not only colour tells it
+        heights = series[-1].values[beyond]
+        axes.plot(beyond, heights, "o", mfc="none", mec=theme.limit, ms=7, mew=1.1, label="beyond the limit")
     axes.axhline(limit, color=theme.limit, lw=1.3, ls="--", label=f"{limit_label}: {limit:g}")
-    axes.set_ylim(floor / 2, highest * 300)  # room for the legend
-    _style_axis(axes, floor, theme)
+    highest = max(np.nanmax(one.values, initial=limit, where=np.isfinite(one.values)) for one in series)
+    axes.set_ylim(floor / 2, highest * 50)  # room for the legend
+    _label_powers(axes, floor, highest)
+    _style(axes, theme)
 
 
-def _style_axis(axes: Axes, floor: float, theme: Theme) -> None:
+def _label_powers(axes: Axes, floor: float, highest: float) -> None:
+    """Powers of ten, not more than about eight; the lowest line stands for zero."""
+    low, high = round(math.log10(floor)) + 1, math.ceil(math.log10(highest)) + 1
+    powers = range(low, high + 1, 1 + (high - low) // 8)
+    axes.set_yticks([floor, *(10.0**power for power in powers)], ["equal", *(f"$10^{{{power}}}$" for power in powers)])
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def _style(axes: Axes, theme: Theme) -> None:
     axes.set_facecolor(theme.back)
-    axes.yaxis.set_major_locator(LogLocator(numticks=10))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.axhline(floor, color=theme.faint, lw=0.8)
-    axes.annotate("equal", (0, floor), xycoords=("axes fraction", "data"), xytext=(-4, 0), textcoords="offset points",
-                  ha="right", va="center", fontsize=8, color=theme.ink,
-                  bbox={"fc": theme.back, "ec": "none", "pad": 1})  # fmt: skip
     axes.tick_params(colors=theme.ink, which="both", labelsize=9)
+    axes.tick_params(axis="x", length=0)
     axes.yaxis.label.set_color(theme.ink)
     axes.grid(axis="y", color=theme.faint, lw=0.5, alpha=0.6)
     for spine in axes.spines.values():
         spine.set_color(theme.faint)
-    legend = axes.legend(
-        loc="upper left", fontsize=8.5, ncols=4, labelcolor=theme.ink, facecolor=theme.back, framealpha=0.9
-    )
-    legend.get_frame().set_edgecolor(theme.faint)
+    look = {"labelcolor": theme.ink, "facecolor": theme.back, "edgecolor": theme.faint, "framealpha": 0.9}
+    axes.legend(loc="upper left", fontsize=8.5, ncols=4, **look)
 
 
 def _mark_steps(axes: Axes, steps: Sequence[Step], theme: Theme) -> None:
@@ -167,32 +164,36 @@ def _mark_steps(axes: Axes, steps: Sequence[Step], theme: Theme) -> None:
 def _point_at(axes: Axes, rows: Sequence[Mapping], site: str | None, theme: Theme) -> None:
     """Mark the site where it went wrong first."""
     place = next((i for i, row in enumerate(rows) if row["site"] == site), None)
-    if site is None or place is None:
+    if place is None:
         return
-    axes.axvline(place, color=theme.limit, lw=1.4)
     left = place > len(rows) / 2
-    axes.annotate("first wrong value ▸" if left else "◂ first wrong value", (place, 0.04), xycoords=("data", "axes fraction"),
-                  xytext=(-4 if left else 4, 0), textcoords="offset points", ha="right" if left else "left",
-                  fontsize=9, color=theme.limit, bbox={"fc": theme.back, "ec": "none", "pad": 1})  # fmt: skip
+    text = "first wrong value ▸" if left else "◂ first wrong value"
+    axes.axvline(place, color=theme.limit, lw=1.4)
+    axes.annotate(text, (place, 0.09), xycoords=("data", "axes fraction"), xytext=(-4 if left else 4, 0),
+                  textcoords="offset points", ha="right" if left else "left", fontsize=9, color=theme.limit,
+                  bbox={"fc": theme.back, "ec": "none", "pad": 1})  # fmt: skip
 
 
 def _name_phases(axes: Axes, steps: Sequence[Step], total: int, theme: Theme) -> None:
-    """What the network does, over the chart, where there is room to say it."""
+    """What the network does, over the chart; aslant where there is little room."""
     for phase, group in itertools.groupby(steps, key=lambda step: step.phase):
         members = list(group)
-        middle = (members[0].start + members[-1].stop) / 2
+        start, stop = members[0].start, members[-1].stop
         name = _literal(PHASES.get(phase, phase))
-        narrow = (members[-1].stop - members[0].start) / total < 0.012 * len(name)
-        axes.annotate(name, (middle, 1.01), xycoords=("data", "axes fraction"), ha="left" if narrow else "center",
-                      va="bottom", rotation=25 if narrow else 0, fontsize=9.5, color=theme.ink)  # fmt: skip
+        narrow = (stop - start) / total < 0.012 * len(name)
+        look = {"ha": "left", "rotation": 25} if narrow else {"ha": "center"}
+        axes.annotate(name, ((start + stop) / 2, 1.01), xycoords=("data", "axes fraction"), va="bottom", fontsize=9.5,
+                      color=theme.ink, **look)  # fmt: skip
 
 
-def _name_steps(axes: Axes, steps: Sequence[Step], theme: Theme) -> None:
-    """Frame numbers under the chart, every second or tenth where there are many."""
-    numbered = [step for step in steps if step.name != step.phase]
-    shown = numbered[:: -(-len(numbered) // MOST_LABELS) or 1]
+def _name_steps(axes: Axes, steps: Sequence[Step], total: int, theme: Theme) -> None:
+    """Frame numbers under the chart, as many as fit side by side."""
+    shown, last = [], -math.inf
+    for step in steps:
+        if step.name != step.phase and step.middle - last >= LABEL_WIDTH * total:
+            shown.append(step)
+            last = step.middle
     axes.set_xticks([step.middle for step in shown], [_literal(step.name.partition(".")[2]) for step in shown])
-    axes.tick_params(axis="x", length=0)
     axes.set_xlabel("sites in the order in which the reference computes them; the numbers are frames", color=theme.ink)
 
 

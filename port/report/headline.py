@@ -29,11 +29,10 @@ def headline(report: Mapping, folder: Path) -> None:
 
 def _verdict(report: Mapping) -> Text:
     model = words.one_line(report["model"]).upper()
-    if report["verdict"] == "pass":
-        return Text(f" PASS  {model}: the port computes what the reference computes ", style="bold white on dark_green")
-    return Text(
-        f" FAIL  {model}: the port does not compute what the reference computes ", style="bold white on dark_red"
-    )
+    passed = report["verdict"] == "pass"
+    says = "the port computes what" if passed else "the port does not compute what"
+    text = f" {'PASS' if passed else 'FAIL'}  {model}: {says} the reference computes "
+    return Text(text, style=f"bold white on {'dark_green' if passed else 'dark_red'}")
 
 
 def _cause(cause: summary.Cause) -> Text:
@@ -78,9 +77,7 @@ def _lines(report: Mapping) -> list[tuple[str, str]]:
         lines.append(("PSNR to truth", f"{scores}, difference {words.signed(end['psnr_delta_db'], ' dB')}"))
     where = f"{first['site']} ({words.place(first)}): {first['reason']}" if first else "none beyond the limits"
     lines.append(("First divergence", words.one_line(where)))
-    missing = coverage["sites_total"] - coverage["sites_compared"]
-    left = f", {words.count(missing)} not" if missing else ""
-    lines.append(
-        ("Sites compared", f"{words.count(coverage['sites_compared'])} of {words.count(coverage['sites_total'])}{left}")
-    )
+    total, compared = coverage["sites_total"], coverage["sites_compared"]
+    left = f", {words.count(total - compared)} not" if total > compared else ""
+    lines.append(("Sites compared", f"{words.count(compared)} of {words.count(total)}{left}"))
     return lines

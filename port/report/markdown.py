@@ -12,7 +12,14 @@ FOLDER = "pictures"
 def render_markdown(report: Mapping, view: Mapping[str, object], strips: Sequence[FrameStrip], chart: bool) -> str:
     """The whole file. view: what `page.build_view` put together for both formats"""
     parts = [_head(view), _causes(view), _figures(view), _stages(view), _gaps(view), _choices(view)]
-    parts += [_pictures(strips), _chart() if chart else "", _sites(view), _machines(report), _command(report)]
+    parts += [
+        _pictures(strips),
+        _chart() if chart else "",
+        _failing(view),
+        _closest(view),
+        _machines(report),
+        _command(report),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -44,15 +51,13 @@ def _head(view: Mapping) -> str:
 
 def _causes(view: Mapping) -> str:
     if view["passed"]:
-        return "**First difference beyond the limits:** none."
+        return "**First divergence:** none."
     lines = []
     for cause in view["causes"]:
         where = f" at {code(cause.site)} ({words.one_line(cause.place)})" if cause.site else ""
         lines.append(f"- **{code(cause.culprit)}**{where}, {cause.stage.lower()}: {code(cause.reason, 300)}")
-    first = (
-        "**First wrong value, and what else failed**" if view["first"] else "**Why**; no single site went wrong first"
-    )
-    return first + "\n\n" + "\n".join(lines)
+    title = "**First divergence, and what else failed**" if view["first"] else "**First divergence:** none; what failed"
+    return title + "\n\n" + "\n".join(lines)
 
 
 def _figures(view: Mapping) -> str:
@@ -101,24 +106,24 @@ def _chart() -> str:
     )
 
 
-def _sites(view: Mapping) -> str:
-    failing = [
+def _failing(view: Mapping) -> str:
+    rows = [
         [row["stage"], code(row["site"]), code(row["module"]), code(row["reason"], 200)]
         for row in view["failing"][:LISTED]
     ]
-    worst = [
-        [code(row["site"]), words.figure(row["fed"]), words.figure(row["accumulated"]), words.figure(row["ratio"]),
-         words.share(row["used"], 1)]
-        for row in view["worst"][:LISTED]
-    ]  # fmt: skip
-    parts = []
-    if failing:
-        total = f"{words.count(view['failing_total'])} comparisons fail; the first {len(failing)} of the list:"
-        parts.append(f"## Failing sites\n\n{total}\n\n" + table(("stage", "site", "module", "reason"), failing))
-    if worst:
-        head = ("site", "alone, x rms", "along, x rms", "x own error", "of limit")
-        parts.append("## Passing sites closest to a limit\n\n" + table(head, worst))
-    return "\n\n".join(parts)
+    if not rows:
+        return ""
+    total = f"{words.count(view['failing_total'])} comparisons fail; the first {len(rows)} of the list:"
+    return f"## Failing sites\n\n{total}\n\n" + table(("stage", "site", "module", "reason"), rows)
+
+
+def _closest(view: Mapping) -> str:
+    rows = []
+    for row in view["worst"][:LISTED]:
+        numbers = [words.figure(row[key]) for key in ("fed", "accumulated", "ratio")]
+        rows.append([code(row["site"]), *numbers, words.share(row["used"], 1)])
+    head = ("site", "alone, x rms", "along, x rms", "x own error", "of limit")
+    return "## Passing sites closest to a limit\n\n" + table(head, rows) if rows else ""
 
 
 def _machines(report: Mapping) -> str:

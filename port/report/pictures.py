@@ -9,6 +9,7 @@ from PIL import Image
 
 WIDEST = 960  # pixels; larger outputs are shown reduced by a whole number
 JPEG_QUALITY = 88
+HIGHEST_POWER = 12  # of the amplification: smaller differences than 1e-12 are far below float32
 NOT_A_NUMBER = (255, 0, 255)  # magenta, which neither a photograph nor a grey difference shows
 TITLES = {
     "input": "Input, enlarged without smoothing",
@@ -70,20 +71,17 @@ def difference_of(reference: np.ndarray, port: np.ndarray | None) -> np.ndarray 
 
 def choose_frames(total: int, difference: np.ndarray | None) -> dict[int, str]:
     """Which frames are shown, and why, in the order of the clip."""
-    chosen = {total // 2: "middle of the clip"}
-    if difference is not None:
-        largest = np.where(np.isfinite(difference), difference, np.inf).max(axis=(1, 2))
-        worst = int(largest.argmax())
-        if largest[worst] > 0:
-            middle = worst == total // 2
-            chosen[worst] = (
-                "middle of the clip, and where the outputs differ most" if middle else "where the outputs differ most"
-            )
+    middle = total // 2
+    chosen = {middle: "middle of the clip"}
+    if difference is not None and difference.any():
+        worst = int(np.where(np.isfinite(difference), difference, np.inf).max(axis=(1, 2)).argmax())
+        apart = "where the outputs differ most"
+        chosen[worst] = f"{chosen[middle]} and {apart}" if worst == middle else apart
     return dict(sorted(chosen.items()))
 
 
 def amplification(difference: np.ndarray) -> int:
-    """The power of ten that makes a difference visible: it brings nearly all of it (99 %) to between a tenth and one.
+    """The power of ten that makes a difference visible: it brings the 99th percentile as near to 1 as it can.
 
     Pixels without any difference do not count, lest a difference in few places stay invisible; at least 1.
     """
@@ -91,7 +89,7 @@ def amplification(difference: np.ndarray) -> int:
     if not seen.size:
         return 1
     high = float(np.quantile(seen, 0.99))
-    return 10 ** max(0, math.floor(-math.log10(high)))
+    return 10 ** min(max(0, round(-math.log10(high))), HIGHEST_POWER)
 
 
 def amplified(difference: np.ndarray, factor: int) -> np.ndarray:
@@ -113,19 +111,20 @@ def _strip(index: int, why: str, frames: dict, difference: np.ndarray | None, fa
     reference, port, truth = frames["reference"], frames["port"], frames["truth"]
     height, width = reference.shape[2:]
     step = -(-width // WIDEST)
-    shown = [("input", _enlarged(viewable(frames["input"][index]), width, height), TITLES["input"])]
-    shown.append(("reference", viewable(reference[index]), TITLES["reference"]))
+    pictures = []
+
+    def add(kind: str, pixels: np.ndarray, title: str = "", reduce: int = step) -> None:
+        pictures.append(_encode(kind, index, title or TITLES[kind], pixels, reduce))
+
+    add("input", _enlarged(viewable(frames["input"][index]), width, height))
+    add("reference", viewable(reference[index]))
     if port is not None and port.ndim == 4 and port.shape[1] == 3 and index < len(port):
-        shown.append(("port", viewable(port[index]), TITLES["port"]))
+        add("port", viewable(port[index]))
     if difference is not None:
-        shown.append(
-            ("difference", amplified(_largest_of_blocks(difference[index], step), factor), _difference_title(factor))
-        )
+        largest = _largest_of_blocks(difference[index], step)
+        add("difference", amplified(largest, factor), _difference_title(factor), reduce=1)
     if truth is not None and index < len(truth):
-        shown.append(("truth", truth[index], TITLES["truth"]))
-    pictures = [
-        _encode(kind, index, title, pixels, 1 if kind == "difference" else step) for kind, pixels, title in shown
-    ]
+        add("truth", truth[index])
     return FrameStrip(index, why, pictures, _remark(port, difference, index, factor, step))
 
 

@@ -8,6 +8,7 @@ from port.parity.tolerance import Tolerances
 from port.report import words
 
 WORST_PASSING = 20
+EQUAL = "no difference"
 RUNS = (("modules", "each step fed"), ("accumulated", "choices imposed"), ("end_to_end", "free run"))
 
 
@@ -49,6 +50,7 @@ class StageView:
     worst_module: str | None = None
     failing: int = 0
     remarks: list[str] = field(default_factory=list)
+    extra: list[tuple[str, str]] = field(default_factory=list)
 
 
 def strict(value: object):
@@ -102,7 +104,7 @@ def _stage_causes(key: str, stage: Mapping) -> list[Cause]:
         return [Cause(title, "output frames", reason) for reason in stage["reasons"]]
     found = [_row_cause(key, row) for row in stage["failing"][:1]]
     if stage["broke_off"]:
-        found.append(Cause(title, "the port broke off", stage["broke_off"]))
+        found.append(Cause(title, "the port broke off", words.first_paragraph(stage["broke_off"])))
     return found or [Cause(title, "nothing", "no site was compared")]
 
 
@@ -133,74 +135,105 @@ def _end_view(key: str, stage: Mapping, frames: int) -> StageView:
     between = "not measurable" if shown == words.NOTHING else f"{shown} between the outputs"
     return StageView(
         key, *words.STAGES[key], stage["verdict"] == "pass", 0 if shown == words.NOTHING else frames, frames, 0,
-        stage["limit"], between, failing=len(stage["reasons"]), remarks=list(stage["reasons"]),
+        stage["limit"], between, failing=len(stage["reasons"]), remarks=list(stage["reasons"]), extra=_end_extra(stage),
     )  # fmt: skip
+
+
+def _end_extra(stage: Mapping) -> list[tuple[str, str]]:
+    """Further figures of the frames. -> (label, text)"""
+    free, largest = stage.get("psnr_between_free"), stage.get("max_abs_free")
+    extra = [("Running freely", f"{words.agreement(free, largest)}, largest difference {words.figure(largest)}")]
+    if stage["psnr_delta_db"] is None:
+        return extra
+    pair = f"reference {words.decibel(stage['psnr_reference'], 6)}, port {words.decibel(stage['psnr_port'], 6)}"
+    extra.append(("PSNR to truth", f"{pair}, difference {words.signed(stage['psnr_delta_db'], ' dB')}"))
+    pair = f"reference {words.figure(stage.get('ssim_reference'), 6)}, port {words.figure(stage.get('ssim_port'), 6)}"
+    extra.append(("SSIM to truth", f"{pair}, difference {words.signed(stage['ssim_delta'])}"))
+    return [*extra, ("Scored on", str(stage["scored_on"]))]
 
 
 def _sites_view(key: str, stage: Mapping) -> StageView:
-    worst = stage["worst"]
-    if stage["failing"] and (worst is None or worst["reason"] is None):
-        worst = stage["failing"][0]  # wrong without a number: missing, of another shape, not finite
+    row = _row_to_show(stage)
+    shown = _stage_figure(key, row)
     return StageView(
         key, *words.STAGES[key], stage["verdict"] == "pass", stage["compared"], stage["sites"], stage["identical"],
-        stage["limit"], _stage_figure(key, worst),
-        worst_site=worst["site"] if worst else None, worst_module=worst["module"] if worst else None,
-        failing=stage["failing_total"], remarks=[stage["broke_off"]] if stage["broke_off"] else [],
+        stage["limit"], shown,
+        worst_site=row["site"] if row and shown != EQUAL else None,
+        worst_module=row["module"] if row and shown != EQUAL else None,
+        failing=stage["failing_total"],
+        remarks=[words.first_paragraph(stage["broke_off"])] if stage["broke_off"] else [],
     )  # fmt: skip
+
+
+def _row_to_show(stage: Mapping) -> Mapping | None:
+    """The worst site. One that is wrong without a number (missing, of another shape, not finite) counts as worse."""
+    if stage["failing"] and (stage["worst"] is None or stage["worst"]["reason"] is None):
+        return stage["failing"][0]
+    return stage["worst"]
 
 
 def _stage_figure(key: str, row: Mapping | None) -> str:
     if row is None:
-        return words.NOTHING
-    value = row["error_ratio"] if key == "accumulated" else row["max_abs_over_rms"]
+        return "nothing was compared"
+    value, unit = (row["error_ratio"], "own error") if key == "accumulated" else (row["max_abs_over_rms"], "rms")
     if value is None:
-        return row["reason"] or words.NOTHING
-    return f"{words.figure(value)} x own error" if key == "accumulated" else f"{words.figure(value)} x rms"
+        return row["reason"] or "no number"
+    return f"{words.figure(value)} x {unit}" if value else EQUAL
 
 
 def tiles(report: Mapping, limits: Tolerances) -> list[Tile]:
     """The key figures."""
-    stages, coverage = report["stages"], report["coverage"]
-    weights, end = stages["weights"], stages["end_to_end"]
-    missing = coverage["sites_total"] - coverage["sites_compared"]
-    between = words.agreement(end["psnr_between"], end["max_abs"])
-    largest = f"; largest difference {words.figure(end['max_abs'])}" if end["max_abs"] else ""
+    stages = report["stages"]
     return [
-        Tile(
-            "PSNR between the outputs", between if between != words.NOTHING else "not measurable",
-            f"choices imposed; at least {limits.psnr_between_db:g} dB asked{largest}",
-            end["max_abs"] == 0 or (end["psnr_between"] or 0) >= limits.psnr_between_db,
-        ),
-        _truth_tile(end, limits),
-        _worst_tile("Worst module alone", stages["modules"], "max_abs_over_rms", " x rms", limits.module_max_over_rms),
-        _worst_tile("Worst site along the network", stages["accumulated"], "error_ratio",
-                    " x reference's own error", limits.accumulated_ratio),
-        Tile("Sites compared", f"{words.count(coverage['sites_compared'])} of {words.count(coverage['sites_total'])}",
-             f"{words.count(missing)} not compared: see below" if missing else "every value the captures recorded", not missing),
-        Tile("Weights bit-equal", f"{words.count(weights['bit_equal'])} of {words.count(weights['tensors'])}",
-             "tensors after conversion", weights["verdict"] == "pass"),
-    ]  # fmt: skip
+        _between_tile(stages["end_to_end"], limits),
+        _truth_tile(stages["end_to_end"], limits),
+        _worst_tile("Worst module alone", "modules", stages["modules"], limits.module_max_over_rms),
+        _worst_tile("Worst site along the network", "accumulated", stages["accumulated"], limits.accumulated_ratio),
+        _coverage_tile(report["coverage"]),
+        _weights_tile(stages["weights"]),
+    ]
+
+
+def _between_tile(end: Mapping, limits: Tolerances) -> Tile:
+    value = words.agreement(end["psnr_between"], end["max_abs"])
+    good = end["max_abs"] == 0 or (end["psnr_between"] or 0) >= limits.psnr_between_db
+    note = f"choices imposed; at least {limits.psnr_between_db:g} dB asked"
+    if end["max_abs"]:
+        note += f"; largest difference {words.figure(end['max_abs'])}"
+    return Tile("PSNR between the outputs", "not measurable" if value == words.NOTHING else value, note, good)
 
 
 def _truth_tile(end: Mapping, limits: Tolerances) -> Tile:
-    title, delta = "PSNR against ground truth", end["psnr_delta_db"]
+    title, delta = "PSNR against ground truth, port \u2212 reference", end["psnr_delta_db"]
     if delta is None:
         return Tile(title, "not measured", "no ground truth, or no frames to score")
     scores = f"reference {words.decibel(end['psnr_reference'], 4)}, port {words.decibel(end['psnr_port'], 4)}"
-    value = f"{words.signed(delta)} dB"
-    return Tile(title, value, f"{scores}; within {limits.psnr_delta_db:g} dB asked", abs(delta) <= limits.psnr_delta_db)
+    note = f"{scores}; at most {limits.psnr_delta_db:g} dB apart asked"
+    return Tile(title, words.signed(delta, " dB"), note, abs(delta) <= limits.psnr_delta_db)
 
 
-def _worst_tile(title: str, stage: Mapping, key: str, unit: str, limit: float) -> Tile:
-    passed = stage["verdict"] == "pass"
-    if stage["failing"] and (stage["worst"] is None or stage["worst"]["reason"] is None):
-        row = stage["failing"][0]
-        return Tile(title, "no number", f"{row['module']}: {row['reason']}", False)
-    worst = stage["worst"]
-    if worst is None:
+def _worst_tile(title: str, key: str, stage: Mapping, limit: float) -> Tile:
+    passed, row = stage["verdict"] == "pass", _row_to_show(stage)
+    if row is None:
         return Tile(title, "no number", "nothing was compared", False)
-    used = f"{words.share(worst[key], limit)} of the limit" if passed else f"limit {limit:g}"
-    return Tile(title, words.figure(worst[key]) + unit, f"{worst['module']}; {used}", passed)
+    value = row["error_ratio"] if key == "accumulated" else row["max_abs_over_rms"]
+    if value is None:
+        return Tile(title, "no number", f"{row['module']}: {row['reason'] or 'not measured'}", passed)
+    used = f"{words.share(value, limit)} of the limit" if passed else f"limit {limit:g}"
+    return Tile(title, _stage_figure(key, row), f"{row['module']}; {used}" if value else used, passed)
+
+
+def _coverage_tile(coverage: Mapping) -> Tile:
+    total, compared = coverage["sites_total"], coverage["sites_compared"]
+    note = "every value the captures recorded"
+    if compared < total:
+        note = f"{words.count(total - compared)} not compared: see below"
+    return Tile("Sites compared", f"{words.count(compared)} of {words.count(total)}", note, 0 < compared == total)
+
+
+def _weights_tile(stage: Mapping) -> Tile:
+    value = f"{words.count(stage['bit_equal'])} of {words.count(stage['tensors'])}"
+    return Tile("Weights bit-equal", value, "tensors after conversion", stage["verdict"] == "pass")
 
 
 def decisions(report: Mapping) -> list[dict]:
@@ -229,9 +262,10 @@ def gaps(report: Mapping) -> list[str]:
     said = [f"{words.count(entry['count'])} sites: {words.one_line(entry['reason'])}" for entry in coverage["skipped"]]
     said += report["not_compared"]
     if coverage["only_accumulated"]:
+        inside = words.count(coverage["only_accumulated"])
         said.append(
-            f"{words.count(coverage['only_accumulated'])} sites alone, fed with the reference's inputs: they lie inside "
-            "steps that were not stored whole, and were compared along the whole network only"
+            f"{inside} sites alone, fed with the reference's inputs: they lie inside steps that were not stored whole, "
+            "and were compared along the whole network only"
         )
     hidden = compiled["sites"] - compiled["compared"]
     if hidden > 0:

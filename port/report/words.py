@@ -18,8 +18,8 @@ STAGES = {  # key in report.json -> (title, what it shows)
     ),
     "accumulated": (
         "Along the whole network",
-        "The port runs from the first frame to the last with the reference's discrete choices imposed. Its error against "
-        "a float64 run, divided by the reference's own float32 error, is taken at every site.",
+        "The port runs from the first frame to the last with the reference's discrete choices imposed. Its error "
+        "against a float64 run, divided by the reference's own float32 error, is taken at every site.",
     ),
     "compiled": (
         "Compiled against eager",
@@ -27,12 +27,12 @@ STAGES = {  # key in report.json -> (title, what it shows)
     ),
     "end_to_end": (
         "End to end",
-        "The frames that come out: the port's against the reference's, and both against ground truth where it is given.",
+        "The frames that come out: the port's against the reference's, and both against ground truth if given.",
     ),
 }
 DECISIONS = {
-    "location": "location map: the earlier position a token came from, rounded to whole cells",
-    "argmax": "arg-max: the keyframe whose token matches best",
+    "location": "the earlier position a token came from, rounded to whole cells (location map)",
+    "argmax": "the keyframe whose token matches best (arg-max)",
 }
 
 
@@ -98,3 +98,8 @@ def one_line(value: object, longest: int = 400) -> str:
     """Printable text without line ends, cut where it goes on for too long."""
     text = printable(" ".join(str(value).split()))
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def first_paragraph(text: str) -> str:
+    """What a framework's message says before its call stack; all of it stands in report.json."""
+    return text.strip().partition("\n\n")[0]

@@ -17,6 +17,8 @@ from port.report.pictures import make_strips
 from port.report.summary import strict
 
 __all__ = ["headline", "write_report"]
+THEMES = {"light": LIGHT, "dark": DARK}
+CHART_FILES = {"light": "chart.png", "dark": "chart-dark.png"}
 OWN_PICTURE = re.compile(r"frame-\d{3,}-(input|reference|port|difference|truth)\.jpg|chart(-dark)?\.png")
 
 
@@ -28,16 +30,12 @@ def write_report(folder: Path, outcome: Outcome) -> None:
     report, limits = strict(outcome.report), tolerance.load()
     strips = make_strips(outcome.frames)
     wrong = (report["first_divergence"] or {}).get("site")
-    charts = {
-        name: draw_chart(outcome.rows, limits, theme, wrong) for name, theme in (("light", LIGHT), ("dark", DARK))
-    }
+    charts = {kind: draw_chart(outcome.rows, limits, theme, wrong) for kind, theme in THEMES.items()}
     view = build_view(report, outcome.rows, limits, _output_size(outcome))
     page = render_page(report, view, strips, charts)
     markdown = render_markdown(report, view, strips, charts["light"] is not None)
     pictures = {picture.file_name: picture.jpeg for strip in strips for picture in strip.pictures}
-    pictures |= {
-        name: data for name, data in (("chart.png", charts["light"]), ("chart-dark.png", charts["dark"])) if data
-    }
+    pictures |= {CHART_FILES[kind]: data for kind, data in charts.items() if data}
     folder = make_folder(folder)
     _write_pictures(make_folder(folder / FOLDER), pictures)
     write_text(folder / "sites.csv", sites_csv(outcome.rows))
