@@ -59,7 +59,7 @@ def _short_limits() -> dict[str, str]:
     return {
         "weights": "all",
         "modules": f"{limits.module_max_over_rms:g} x rms",
-        "accumulated": f"{limits.accumulated_ratio:g} x own error",
+        "accumulated": f"{limits.accumulated_ratio:g} x reference's error",
         "compiled": f"{limits.compiled_max_over_rms:g} x rms",
         "end_to_end": f"{limits.psnr_between_db:g} dB",
     }

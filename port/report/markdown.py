@@ -25,7 +25,7 @@ def render_markdown(report: Mapping, view: Mapping[str, object], strips: Sequenc
 
 def code(value: object, longest: int = 160) -> str:
     """A name from outside as a code span, where GitHub obeys neither markup nor @names; the bar would end a cell."""
-    text = words.one_line(value, longest).replace("`", "\u02cb").replace("|", "\\|")
+    text = words.one_line("" if value is None else value, longest).replace("`", "\u02cb").replace("|", "\\|")
     return f"`{text}`" if text.strip() else words.NOTHING
 
 
@@ -122,7 +122,7 @@ def _closest(view: Mapping) -> str:
     for row in view["worst"][:LISTED]:
         numbers = [words.figure(row[key]) for key in ("fed", "accumulated", "ratio")]
         rows.append([code(row["site"]), *numbers, words.share(row["used"], 1)])
-    head = ("site", "alone, x rms", "along, x rms", "x own error", "of limit")
+    head = ("site", "alone, x rms", "along, x rms", "x reference's error", "of limit")
     return "## Passing sites closest to a limit\n\n" + table(head, rows) if rows else ""
 
 

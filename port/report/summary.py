@@ -141,8 +141,10 @@ def _end_view(key: str, stage: Mapping, frames: int) -> StageView:
 
 def _end_extra(stage: Mapping) -> list[tuple[str, str]]:
     """Further figures of the frames. -> (label, text)"""
-    free, largest = stage.get("psnr_between_free"), stage.get("max_abs_free")
-    extra = [("Running freely", f"{words.agreement(free, largest)}, largest difference {words.figure(largest)}")]
+    extra, largest = [], stage.get("max_abs_free")
+    if largest is not None:
+        between = words.agreement(stage["psnr_between_free"], largest)
+        extra.append(("Running freely", f"{between}, largest difference {words.figure(largest)}"))
     if stage["psnr_delta_db"] is None:
         return extra
     pair = f"reference {words.decibel(stage['psnr_reference'], 6)}, port {words.decibel(stage['psnr_port'], 6)}"
@@ -175,7 +177,9 @@ def _row_to_show(stage: Mapping) -> Mapping | None:
 def _stage_figure(key: str, row: Mapping | None) -> str:
     if row is None:
         return "nothing was compared"
-    value, unit = (row["error_ratio"], "own error") if key == "accumulated" else (row["max_abs_over_rms"], "rms")
+    value, unit = (
+        (row["error_ratio"], "reference's error") if key == "accumulated" else (row["max_abs_over_rms"], "rms")
+    )
     if value is None:
         return row["reason"] or "no number"
     return f"{words.figure(value)} x {unit}" if value else EQUAL
@@ -259,7 +263,10 @@ def decisions_sentence(entries: Sequence[Mapping]) -> str:
 def gaps(report: Mapping) -> list[str]:
     """What this verification says nothing about; sites that were left out come first."""
     coverage, compiled = report["coverage"], report["stages"]["compiled"]
-    said = [f"{words.count(entry['count'])} sites: {words.one_line(entry['reason'])}" for entry in coverage["skipped"]]
+    said = [
+        f"{words.count(entry['count'])} {'site' if entry['count'] == 1 else 'sites'}: {words.one_line(entry['reason'])}"
+        for entry in coverage["skipped"]
+    ]
     said += report["not_compared"]
     if coverage["only_accumulated"]:
         inside = words.count(coverage["only_accumulated"])
