@@ -181,9 +181,8 @@ def _name_phases(axes: Axes, steps: Sequence[Step], total: int, theme: Theme) ->
         start, stop = members[0].start, members[-1].stop
         name = _literal(PHASES.get(phase, phase))
         narrow = (stop - start) / total < 0.012 * len(name)
-        look = {"ha": "left", "rotation": 25} if narrow else {"ha": "center"}
         axes.annotate(name, ((start + stop) / 2, 1.01), xycoords=("data", "axes fraction"), va="bottom", fontsize=9.5,
-                      color=theme.ink, **look)  # fmt: skip
+                      ha="left" if narrow else "center", rotation=25 if narrow else 0, color=theme.ink)  # fmt: skip
 
 
 def _name_steps(axes: Axes, steps: Sequence[Step], total: int, theme: Theme) -> None:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from port.console import stdout
 from port.parity import tolerance
-from port.report import summary, words
+from port.report import stages, summary, words
 
 FILE_WIDTH = 140  # where stdout is no terminal: wide enough for the names of sites
 
@@ -45,7 +45,7 @@ def _stage_table(report: Mapping) -> Table:
     table, asked = Table(header_style="bold"), _short_limits()
     for name in ("stage", "verdict", "compared", "worst site", "figure", "limit"):
         table.add_column(name, overflow="fold", justify="right" if name == "compared" else "left")
-    for stage in summary.stage_views(report):
+    for stage in stages.stage_views(report):
         verdict = Text("pass", style="green") if stage.passed else Text("FAIL", style="bold red")
         done = Text(f"{words.count(stage.compared)} of {words.count(stage.total)}")
         texts = (stage.worst_site or words.NOTHING, stage.figure, asked[stage.key])

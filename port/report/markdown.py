@@ -1,6 +1,7 @@
 """report.md: the report as a comment under a pull request, in GitHub's tables."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from port.report import summary, words
 from port.report.pictures import FrameStrip
@@ -9,7 +10,7 @@ LISTED = 10  # rows of each table: GitHub takes 65 536 characters in all
 FOLDER = "pictures"
 
 
-def render_markdown(report: Mapping, view: Mapping[str, object], strips: Sequence[FrameStrip], chart: bool) -> str:
+def render_markdown(report: Mapping, view: Mapping[str, Any], strips: Sequence[FrameStrip], chart: bool) -> str:
     """The whole file. view: what `page.build_view` put together for both formats"""
     parts = [_head(view), _causes(view), _figures(view), _stages(view), _gaps(view), _choices(view)]
     parts += [

@@ -3,18 +3,19 @@
 import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from port.parity.tolerance import Tolerances
-from port.report import summary, words
+from port.report import stages, summary, words
 from port.report.pictures import FrameStrip
 
 HERE = Path(__file__).parent
 
 
-def build_view(report: Mapping, rows: Sequence[Mapping], limits: Tolerances, output_size: str) -> dict[str, object]:
+def build_view(report: Mapping, rows: Sequence[Mapping], limits: Tolerances, output_size: str) -> dict[str, Any]:
     """All that page and Markdown show, apart from pictures."""
     choices = summary.decisions(report)
     return {
@@ -22,8 +23,8 @@ def build_view(report: Mapping, rows: Sequence[Mapping], limits: Tolerances, out
         "subject": summary.subject(report, output_size),
         "first": report["first_divergence"],
         "causes": summary.causes(report),
-        "tiles": summary.tiles(report, limits),
-        "stages": summary.stage_views(report),
+        "tiles": stages.tiles(report, limits),
+        "stages": stages.stage_views(report),
         "gaps": summary.gaps(report),
         "decisions": choices,
         "decisions_sentence": summary.decisions_sentence(choices),
@@ -35,7 +36,7 @@ def build_view(report: Mapping, rows: Sequence[Mapping], limits: Tolerances, out
 
 
 def render_page(
-    report: Mapping, view: Mapping[str, object], strips: Sequence[FrameStrip], charts: Mapping[str, bytes | None]
+    report: Mapping, view: Mapping[str, Any], strips: Sequence[FrameStrip], charts: Mapping[str, bytes | None]
 ) -> str:
     """The page as text. charts: "light" and "dark" as PNG"""
     template = _environment().get_template("page.html.j2")
@@ -44,7 +45,7 @@ def render_page(
 
 def data_uri(data: bytes, kind: str) -> Markup:
     """A picture as part of the page. kind: jpeg or png"""
-    return Markup(f"data:image/{kind};base64,") + Markup(base64.b64encode(data).decode())  # noqa: S704: base64 is harmless
+    return Markup(f"data:image/{kind};base64,") + Markup(base64.b64encode(data).decode())
 
 
 def _environment() -> Environment:

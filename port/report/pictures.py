@@ -10,7 +10,7 @@ from PIL import Image
 WIDEST = 960  # pixels; larger outputs are shown reduced by a whole number
 JPEG_QUALITY = 88
 HIGHEST_POWER = 12  # of the amplification: smaller differences than 1e-12 are far below float32
-NOT_A_NUMBER = (255, 0, 255)  # magenta, which neither a photograph nor a grey difference shows
+NOT_A_NUMBER = np.array((255, 0, 255), np.uint8)  # magenta, which neither a photograph nor a grey difference shows
 TITLES = {
     "input": "Input, enlarged without smoothing",
     "reference": "Reference",
@@ -96,7 +96,7 @@ def amplified(difference: np.ndarray, factor: int) -> np.ndarray:
     """(h, w) -> (h, w, 3) uint8: grey, black where equal, white from 1/factor on, magenta where not a number."""
     finite = np.isfinite(difference)
     levels = np.rint(np.clip(np.where(finite, difference, 0) * factor, 0, 1) * 255).astype(np.uint8)
-    return np.where(finite[..., None], levels[..., None], np.uint8(NOT_A_NUMBER)).astype(np.uint8)
+    return np.where(finite[..., None], levels[..., None], NOT_A_NUMBER)
 
 
 def viewable(frame: np.ndarray) -> np.ndarray:
