@@ -120,6 +120,14 @@ def test_differing_weights_are_named(make_outcome, tmp_path):
     assert "conv_hr.weight" in top and "sha256 aa in the port" in top and "337 of 338" in page.words
 
 
+def test_first_divergence_stands_before_differing_weights(make_outcome, tmp_path):
+    outcome = make_outcome({"bwd.01/LTAM:out": "differs"})
+    entry = {"name": "conv_hr.weight", "reason": "sha256 aa in the port"}
+    outcome.report["stages"]["weights"].update(verdict="fail", bit_equal=337, differing=[entry], differing_total=1)
+    page = read_page(outcome, tmp_path)
+    assert page.words.index("bwd.01/LTAM:out") < page.words.index("conv_hr.weight") < page.words.index("Verified:")
+
+
 def test_sites_left_out_are_listed(make_outcome, tmp_path):
     outcome = make_outcome()
     outcome.report["coverage"].update(
