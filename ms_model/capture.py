@@ -4,12 +4,21 @@ import hashlib
 import sys
 from contextlib import contextmanager
 
+import mindspore
 from mindspore import Tensor
 
 from ms_model import device
 from ms_model.networks import load_network
 from port.errors import PortError, run_command
-from port.parity.capture import PASSES, capture_arguments, chosen_passes, network_options, read_frames, run_pass
+from port.parity.capture import (
+    PASSES,
+    capture_arguments,
+    chosen_passes,
+    network_options,
+    read_frames,
+    run_pass,
+    run_replay,
+)
 from port.parity.probe import PASSIVE
 
 
@@ -51,10 +60,21 @@ def weight_hashes(net):
 
 def forward(net, frames, recorder, spec):
     """One run of a pass. frames (1, t, 3, h, w) float32 -> (t, 3, 4h, 4w)"""
+    with hooked(net, recorder, modules=not spec.compiled):
+        return to_numpy(net(Tensor(frames, precision(spec))))[0]
+
+
+def replay(net, module, inputs, spec):
+    """One call of one module on given inputs. -> its output as an array"""
+    called = dict(net.cells_and_names())[module]
+    return to_numpy(called(*(Tensor(array, precision(spec)) for array in inputs)))
+
+
+def precision(spec):
+    """The element type of a pass."""
     if spec.dtype != "float32":
         raise PortError("MindSpore has no convolution in float64 on a CPU; the high-precision run is the reference's.")
-    with hooked(net, recorder, modules=not spec.compiled):
-        return to_numpy(net(Tensor(frames)))[0]
+    return mindspore.float32
 
 
 def main(argv=None):
@@ -73,10 +93,16 @@ def run(args):
         if PASSES[name].compiled:
             net.compile_parts()
         about = {"model": args.model, "backend": device.describe(), "weights": weight_hashes(net)}
-        complete &= run_pass(
-            name, args, about, lambda recorder: forward(net, frames, recorder, PASSES[name]), to_numpy, like
-        )
+        complete &= run_one(name, args, net, frames, about)
     return 0 if complete else 3
+
+
+def run_one(name, args, net, frames, about):
+    """One pass. -> whether it went through"""
+    spec = PASSES[name]
+    if name == "replay":
+        return run_replay(args, lambda module, inputs: replay(net, module, inputs, spec), **about)
+    return run_pass(name, args, about, lambda recorder: forward(net, frames, recorder, spec), to_numpy, like)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,15 @@ from contextlib import contextmanager
 import torch
 
 from port.errors import run_command
-from port.parity.capture import PASSES, capture_arguments, chosen_passes, network_options, read_frames, run_pass
+from port.parity.capture import (
+    PASSES,
+    capture_arguments,
+    chosen_passes,
+    network_options,
+    read_frames,
+    run_pass,
+    run_replay,
+)
 from port.parity.probe import PASSIVE
 from torch_ref import device
 from torch_ref.networks import load_network
@@ -51,10 +59,20 @@ def weight_hashes(net):
 
 def forward(net, frames, recorder, spec):
     """One run of a pass. frames (1, t, 3, h, w) float32 -> (t, 3, 4h, 4w)"""
-    dtype = getattr(torch, spec.dtype)
-    net.to(dtype)
-    with hooked(net, recorder, modules=not spec.compiled), torch.inference_mode():
-        return to_numpy(net(torch.from_numpy(frames).to(dtype)))[0]
+    with hooked(net, recorder, modules=not spec.compiled), torch.no_grad():
+        return to_numpy(net.to(precision(spec))(torch.from_numpy(frames).to(precision(spec))))[0]
+
+
+def replay(net, module, inputs, spec):
+    """One call of one module on given inputs. -> its output as an array"""
+    called = net.to(precision(spec)).get_submodule(module)
+    with torch.no_grad():
+        return to_numpy(called(*(torch.from_numpy(array).to(precision(spec)) for array in inputs)))
+
+
+def precision(spec):
+    """The element type of a pass."""
+    return getattr(torch, spec.dtype)
 
 
 def main(argv=None):
@@ -73,10 +91,16 @@ def run(args):
         if PASSES[name].compiled:
             net.compile_parts()
         about = {"model": args.model, "backend": device.describe(), "weights": weight_hashes(net)}
-        complete &= run_pass(
-            name, args, about, lambda recorder: forward(net, frames, recorder, PASSES[name]), to_numpy, like
-        )
+        complete &= run_one(name, args, net, frames, about)
     return 0 if complete else 3
+
+
+def run_one(name, args, net, frames, about):
+    """One pass. -> whether it went through"""
+    spec = PASSES[name]
+    if name == "replay":
+        return run_replay(args, lambda module, inputs: replay(net, module, inputs, spec), **about)
+    return run_pass(name, args, about, lambda recorder: forward(net, frames, recorder, spec), to_numpy, like)
 
 
 if __name__ == "__main__":

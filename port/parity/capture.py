@@ -39,13 +39,15 @@ PASSES = {
     # the same in double precision, along the same decisions: what is true to rounding
     "float64": Pass(lambda steps: Plan("decisions", whole_values=DECISION_SOURCES), dtype="float64"),
     # every module and every step fed with the reference's values
-    "forced": Pass(lambda steps: Plan("all", whole_steps=steps)),
+    "forced": Pass(lambda steps: Plan("all", whole_steps=steps, only_whole=True)),
     # the network's own values, the reference's decisions
     "imposed": Pass(lambda steps: Plan("decisions", whole_values=DECISION_SOURCES)),
     # compiled parts: no hook fires inside, so only what lies between them is recorded
     "compiled": Pass(
         lambda steps: Plan("decisions", frozenset({"value", "decision"}), whole_values=DECISION_SOURCES), compiled=True
     ),
+    # single modules in double precision on the inputs the reference gave them: the sites of --replay
+    "replay": Pass(lambda steps: Plan(), dtype="float64"),
     # nothing imposed
     "free": Pass(lambda steps: Plan(kinds=frozenset({"decision"})), needs_reference=False),
 }
@@ -60,6 +62,7 @@ def capture_arguments(prog: str, devices: tuple[str, ...]) -> argparse.ArgumentP
     parser.add_argument("--out", type=Path, required=True, help="folder; one folder per pass is made in it")
     parser.add_argument("--passes", default="reference", help=f"comma-separated, of: {', '.join(PASSES)}")
     parser.add_argument("--reference", type=Path, help="folder of the trace whose values or decisions are put in")
+    parser.add_argument("--replay", default="", metavar="SITES", help="outputs that the pass 'replay' computes again")
     parser.add_argument("--whole", default=DETAIL_STEPS, help="steps whose module tensors are stored whole, or 'all'")
     parser.add_argument("--trace-limit", type=float, default=8.0, metavar="GB", help="most that one trace may take")
     parser.add_argument("--device", default=devices[0], choices=devices)
@@ -132,6 +135,33 @@ def run_pass(
     seconds = time.perf_counter() - start
     writer.finish(output, **about, run=name, seconds=seconds, error=error, environment=environment())
     return error is None
+
+
+def run_replay(args: argparse.Namespace, call: Callable[[str, list[np.ndarray]], np.ndarray], **about: object) -> bool:
+    """Run single modules on the inputs a trace holds and write what they give as a trace called `replay`. -> True
+
+    call(module, inputs) runs one module. Sites are module outputs whose inputs were stored whole; others are refused.
+    """
+    trace = Trace(args.reference or args.out / "reference")
+    writer = TraceWriter(args.out / "replay", int(args.trace_limit * 1e9))
+    for site in filter(None, args.replay.split(",")):
+        module, inputs = inputs_of(trace, site)
+        if not inputs:
+            raise PortError(f"cannot replay {site}: the trace in {trace.folder} does not hold its inputs whole.")
+        writer.add(site, "output", call(module, inputs), whole=True)
+    writer.finish(None, **about, run="replay", seconds=0.0, error=None, environment=environment())
+    return True
+
+
+def inputs_of(trace: Trace, site: str) -> tuple[str, list[np.ndarray]]:
+    """The module that gave `step/module:out#k`, and the inputs of that call as far as they are stored whole."""
+    call, _, nth = site.partition("#")
+    suffix = f"#{nth}" if nth else ""
+    base = call.removesuffix(":out")
+    inputs = []
+    while (array := trace.whole(f"{base}:in{len(inputs)}{suffix}")) is not None:
+        inputs.append(array)
+    return base.partition("/")[2], inputs
 
 
 def environment() -> dict[str, str]:

@@ -19,6 +19,7 @@ class Row:
     max_abs  largest difference; `relative` is that over the reference's rms
     ratio    error against float64 over the reference's own, where measured
     reason   why it fails, in words; None if it passes
+    note     what else is to be said of it, also if it passes
     """
 
     order: float
@@ -30,6 +31,7 @@ class Row:
     ratio: float | None = None
     identical: bool = False
     reason: str | None = None
+    note: str | None = None
 
     @property
     def step(self) -> str:
@@ -50,6 +52,7 @@ class Row:
             "error_ratio": finite(self.ratio),
             "identical": self.identical,
             "reason": self.reason,
+            "note": self.note,
         }
 
 

@@ -1,5 +1,6 @@
 """Records a run into a trace, and puts the reference's values in place of the network's own where asked."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from port.parity.probe import Probe
-from port.parity.trace import Trace, TraceWriter
+from port.parity.trace import Site, Trace, TraceWriter
 
 
 ALL_KINDS = frozenset({"input", "output", "value", "decision"})
@@ -22,12 +23,14 @@ class Plan:
     kinds         kinds of sites recorded
     whole_steps   steps whose module inputs and outputs are stored whole; {"all"} for every step
     whole_values  named values stored whole; None for all of them. Decisions always are.
+    only_whole    leave out what is not stored whole
     """
 
     substitute: str = "nothing"
     kinds: frozenset[str] = ALL_KINDS
     whole_steps: frozenset[str] = frozenset()
     whole_values: frozenset[str] | None = None
+    only_whole: bool = False
 
 
 class Recorder(Probe):
@@ -54,6 +57,7 @@ class Recorder(Probe):
         self.reference = reference
         self.on_step = on_step
         self.label = "start"
+        self.recent: deque[tuple[Any, int, Site]] = deque(maxlen=4)  # values just measured, kept alive for `is`
 
     def step(self, label: str) -> None:
         self.label = label
@@ -87,11 +91,25 @@ class Recorder(Probe):
         if kind not in self.plan.kinds:
             return value
         name = self.writer.name(f"{self.label}/{name}")
+        if self.plan.only_whole and not whole:
+            return value
+        known = self._measured_before(value) if kind == "input" else None
+        if known is not None and (known.whole or not whole):
+            self.writer.add_again(name, kind, known)
+            return self._substitute(name, kind, value, tuple(known.shape))
         array = self.to_numpy(value)
         if array.dtype.kind in "iu":
             array = array.astype(np.int32)  # the frameworks index with different widths
-        self.writer.add(name, kind, array, whole)
+        site = self.writer.add(name, kind, array, whole)
+        self.recent.append((value, _version(value), site))
         return self._substitute(name, kind, value, array.shape)
+
+    def _measured_before(self, value: Any) -> Site | None:
+        """The site of the very same tensor, measured a moment ago and not written to since."""
+        for seen, version, site in reversed(self.recent):
+            if seen is value:
+                return site if version == _version(value) else None
+        return None
 
     def _substitute(self, name: str, kind: str, value: Any, shape: tuple[int, ...]) -> Any:
         wanted = self.plan.substitute == "all" or (self.plan.substitute == "decisions" and kind == "decision")
@@ -99,3 +117,8 @@ class Recorder(Probe):
         if given is None or given.shape != shape:
             return value  # nothing fits in its place; the comparison reports a missing site or a wrong shape
         return self.like(given, value)
+
+
+def _version(value: Any) -> int:
+    """How often a tensor was changed in place, where the framework counts it."""
+    return getattr(value, "_version", 0)

@@ -12,6 +12,7 @@ class Tolerances:
     """Each field is described, with its reason, in tolerances.toml."""
 
     module_max_over_rms: float
+    module_own_error_ratio: float
     accumulated_ratio: float
     accumulated_floor_eps: float
     decision_margin_ratio: float
@@ -26,6 +27,7 @@ def load(path: Path = FILE) -> Tolerances:
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     return Tolerances(
         module_max_over_rms=table["modules"]["max_abs_over_rms"],
+        module_own_error_ratio=table["modules"]["own_error_ratio"],
         accumulated_ratio=table["accumulated"]["rms_error_ratio"],
         accumulated_floor_eps=table["accumulated"]["floor_eps"],
         decision_margin_ratio=table["decisions"]["margin_over_reference_error"],

@@ -12,7 +12,7 @@ met again within a step gets `#1`, `#2`, ...
 import json
 import shutil
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -59,8 +59,7 @@ def measure(name: str, kind: str, array: np.ndarray, sampled: int) -> Site:
     """Statistics and hash of one value."""
     flat = np.ascontiguousarray(array).reshape(-1)
     numbers = flat if flat.dtype.kind == "f" else flat.astype(np.float64)
-    finite = bool(np.isfinite(numbers.sum())) if flat.size else True
-    nonfinite = 0 if finite else int(flat.size - np.isfinite(numbers).sum())
+    nonfinite = 0 if np.isfinite(numbers.sum()) else int(flat.size - np.isfinite(numbers).sum())
     usable = numbers if nonfinite == 0 else numbers[np.isfinite(numbers)]
     empty = usable.size == 0
     return Site(
@@ -105,9 +104,13 @@ class TraceWriter:
         site = measure(name, kind, array, len(self.samples))
         self.samples.append(array.reshape(-1)[sample_places(array.size)].copy())
         if whole:
-            site = Site(**{**asdict(site), "whole": self._store(site.hash, array)})
+            site = replace(site, whole=self._store(site.hash, array))
         self.sites.append(site)
         return site
+
+    def add_again(self, name: str, kind: str, site: Site) -> None:
+        """Record under another name a value already measured: what one module returns the next one is given."""
+        self.sites.append(replace(site, name=name, kind=kind))
 
     def _store(self, key: str, array: np.ndarray) -> str:
         if key not in self.stored:

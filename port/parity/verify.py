@@ -16,7 +16,7 @@ from port.errors import PortError
 from port.files import make_folder, sha256_file, whole_file
 from port.models import ttvsr
 from port.parity import tolerance
-from port.parity.capture import DETAIL_STEPS
+from port.parity.capture import DETAIL_STEPS, inputs_of
 from port.parity.compare import (
     Stage,
     compare_accumulated,
@@ -26,6 +26,7 @@ from port.parity.compare import (
     count_free_decisions,
     coverage,
     first_divergence,
+    judge_rounding,
     series,
 )
 from port.parity.end_to_end import compare_frames
@@ -35,6 +36,7 @@ from port.weights.detect import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = {"ttvsr": ttvsr.VALUE_SOURCES}
+REPLAYED = 64  # modules looked at again; if more are wrong, rounding is not the cause
 PORT_PASSES = "forced,imposed,compiled,free"
 
 
@@ -86,14 +88,14 @@ def read_input(path: Path, max_frames: int | None) -> np.ndarray:
 def verify(job: Job) -> Outcome:
     """Capture both sides, compare, and look closer at the first step that fails, if any."""
     prepare(job)
-    capture_reference(job, job.whole)
+    capture_reference(job, "reference,float64", job.whole)
     capture_port(job, job.whole, job.port_passes)
     stages = compare(job)
     suspect = suspect_step(stages["modules"], job.whole)
     if suspect:
         console.note(f"step {suspect} is where it goes wrong first: a second pass looks at every module in it")
         whole = f"{job.whole},{suspect}"
-        capture_reference(job, whole, only_reference=True)
+        capture_reference(job, "reference", whole)
         capture_port(job, whole, "forced")
         stages = compare(job)
     return judge(job, stages)
@@ -110,11 +112,10 @@ def prepare(job: Job) -> None:
         job.seconds["conversion"] = time.perf_counter() - start
 
 
-def capture_reference(job: Job, whole: str, only_reference: bool = False) -> None:
-    """The reference run, and the same in float64 along its decisions."""
+def capture_reference(job: Job, passes: str, whole: str, *extra: str) -> None:
+    """Runs of the reference: in float32, in float64 along the same decisions, single modules again."""
     start = time.perf_counter()
-    passes = "reference" if only_reference else "reference,float64"
-    _capture(job, job.reference_command, job.weights, "reference", passes, whole, [])
+    _capture(job, job.reference_command, job.weights, "reference", passes, whole, list(extra))
     job.seconds["reference"] = job.seconds.get("reference", 0) + time.perf_counter() - start
 
 
@@ -153,12 +154,28 @@ def compare(job: Job) -> dict[str, Stage]:
         if trace.about["error"]:
             raise PortError(f"the reference did not run through: {trace.about['error']}")
     forced, imposed, compiled, free = (Trace(job.work / "port" / name) for name in PORT_PASSES.split(","))
+    modules = compare_modules(reference, truth, forced, limits, sources)
+    if sites := replayable(modules, reference):
+        again = ["--reference", str(job.work / "reference" / "reference"), "--replay", ",".join(sites)]
+        capture_reference(job, "replay", job.whole, *again)
+        judge_rounding(modules, reference, forced, Trace(job.work / "reference" / "replay"), limits)
     return {
-        "modules": compare_modules(reference, truth, forced, limits, sources),
+        "modules": modules,
         "accumulated": compare_accumulated(reference, truth, imposed, limits, sources),
         "compiled": compare_compiled(imposed, compiled, limits, sources),
         "free": count_free_decisions(reference, truth, free, limits, sources),
     }
+
+
+def replayable(modules: Stage, reference: Trace) -> list[str]:
+    """Outputs beyond the fixed limit that can be computed again in float64 from the inputs of the same call.
+
+    Only modules without others inside: those are given tensors and nothing else, and rounding is theirs alone.
+    """
+    parents = {site.rpartition(":")[0].rpartition(".")[0] for site in reference.sites}
+    wrong = [row.site for row in modules.failing if row.kind == "output" and row.relative is not None]
+    leaves = [site for site in wrong if site.partition(":")[0] not in parents]
+    return [site for site in leaves if inputs_of(reference, site)[1]][:REPLAYED]
 
 
 def suspect_step(modules: Stage, whole: str) -> str | None:
