@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from port.report import write
 from port.report.write import write_report
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -139,6 +140,26 @@ def test_sites_left_out_are_listed(make_outcome, tmp_path):
     gaps = page.words[page.words.index("Not compared") : page.words.index("Stages")]
     assert "3 sites: missing in the port" in gaps and "7 sites alone" in gaps
     assert "19 of 22" in page.words and "3 not compared" in page.words
+
+
+def test_sites_that_passed_by_exception_are_not_passed_over(make_outcome, tmp_path, capsys):
+    outcome = make_outcome()
+    stage = outcome.report["stages"]["modules"]
+    row = {
+        **stage["worst"],
+        "max_abs_over_rms": 4.4e-5,
+        "error_ratio": 1.3,
+        "note": "excused: the reference rounds as far",
+    }
+    stage.update(excused=[row], worst=row)
+    page = read_page(outcome, tmp_path)
+    top = page.words[: page.words.index("Not compared")]
+    assert "exceptions are listed" in top and "1 site differs by more than the fixed limit" in top
+    assert "4.4e-05 x rms" in top and "beyond the limit 2e-05, excused" in top
+    assert "excused: the reference rounds as far" in page.words and "1 beyond the limit but excused" in page.words
+    assert "excused: the reference rounds as far" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    write.headline(outcome.report, tmp_path)
+    assert "Exceptions" in capsys.readouterr().out
 
 
 def test_hostile_names_stay_text(make_outcome, tmp_path):

@@ -77,6 +77,8 @@ def _lines(report: Mapping) -> list[tuple[str, str]]:
         lines.append(("PSNR to truth", f"{scores}, difference {words.signed(end['psnr_delta_db'], ' dB')}"))
     where = f"{first['site']} ({words.place(first)}): {first['reason']}" if first else "none beyond the limits"
     lines.append(("First divergence", words.one_line(where)))
+    if excused := summary.excused_rows(report):
+        lines.append(("Exceptions", summary.excused_sentence(excused)))
     total, compared = coverage["sites_total"], coverage["sites_compared"]
     left = f", {words.count(total - compared)} not" if total > compared else ""
     lines.append(("Sites compared", f"{words.count(compared)} of {words.count(total)}{left}"))

@@ -12,7 +12,7 @@ FOLDER = "pictures"
 
 def render_markdown(report: Mapping, view: Mapping[str, Any], strips: Sequence[FrameStrip], chart: bool) -> str:
     """The whole file. view: what `page.build_view` put together for both formats"""
-    parts = [_head(view), _causes(view), _figures(view), _stages(view), _gaps(view), _choices(view)]
+    parts = [_head(view), _causes(view), _figures(view), _stages(view), _excused(view), _gaps(view), _choices(view)]
     parts += [
         _pictures(strips),
         _chart() if chart else "",
@@ -74,6 +74,22 @@ def _stages(view: Mapping) -> str:
         done = f"{words.count(stage.compared)} of {words.count(stage.total)}"
         rows.append([stage.title, mark, done, worst, code(stage.figure), code(stage.limit)])
     return "## Stages\n\n" + table(("stage", "verdict", "compared", "worst", "figure", "limit"), rows)
+
+
+def _excused(view: Mapping) -> str:
+    rows = [
+        [
+            code(row["site"]),
+            words.figure(row["max_abs_over_rms"]),
+            words.figure(row["error_ratio"]),
+            code(row["note"], 250),
+        ]
+        for row in view["excused"][:LISTED]
+    ]
+    if not rows:
+        return ""
+    head = ("site", "x rms", "x reference's error", "why it passed")
+    return f"## Passed by exception\n\n{view['excused_sentence']}\n\n" + table(head, rows)
 
 
 def _gaps(view: Mapping) -> str:

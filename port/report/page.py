@@ -28,6 +28,8 @@ def build_view(report: Mapping, rows: Sequence[Mapping], limits: Tolerances, out
         "gaps": summary.gaps(report),
         "decisions": choices,
         "decisions_sentence": summary.decisions_sentence(choices),
+        "excused": summary.excused_rows(report),
+        "excused_sentence": summary.excused_sentence(summary.excused_rows(report)),
         "failing": summary.failing_rows(report),
         "failing_total": summary.failing_total(report),
         "worst": summary.worst_passing(report, rows, limits),

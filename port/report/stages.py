@@ -35,6 +35,7 @@ class StageView:
     worst_site: str | None = None
     worst_module: str | None = None
     failing: int = 0
+    excused: int = 0
     remarks: list[str] = field(default_factory=list)
     extra: list[tuple[str, str]] = field(default_factory=list)
 
@@ -90,6 +91,7 @@ def _sites_view(key: str, stage: Mapping) -> StageView:
         worst_site=row["site"] if row and shown != EQUAL else None,
         worst_module=row["module"] if row and shown != EQUAL else None,
         failing=stage["failing_total"],
+        excused=len(stage.get("excused", [])),
         remarks=[words.first_paragraph(stage["broke_off"])] if stage["broke_off"] else [],
     )  # fmt: skip
 
@@ -151,6 +153,8 @@ def _worst_tile(title: str, key: str, stage: Mapping, limit: float) -> Tile:
     if value is None:
         return Tile(title, "no number", f"{row['module']}: {row['reason'] or 'not measured'}", passed)
     used = f"{words.share(value, limit)} of the limit" if passed else f"limit {limit:g}"
+    if passed and value > limit:
+        used = f"beyond the limit {limit:g}, excused: see below"
     return Tile(title, _stage_figure(key, row), f"{row['module']}; {used}" if value else used, passed)
 
 

@@ -124,6 +124,26 @@ def gaps(report: Mapping) -> list[str]:
     return said
 
 
+def excused_rows(report: Mapping) -> list[dict]:
+    """Sites beyond the fixed limit that pass all the same, with the reason in their note."""
+    return [
+        {"stage": title, **row}
+        for key, (title, _) in words.STAGES.items()
+        for row in report["stages"][key].get("excused", [])
+    ]
+
+
+def excused_sentence(rows: Sequence[Mapping]) -> str:
+    """That some sites pass beyond the fixed limit; empty if none does."""
+    if not rows:
+        return ""
+    many = f"{words.count(len(rows))} sites differ" if len(rows) > 1 else "1 site differs"
+    return (
+        f"{many} by more than the fixed limit and passed all the same: against float64 on the same inputs, "
+        "the port's error there is of the size of the reference's own."
+    )
+
+
 def failing_rows(report: Mapping) -> list[dict]:
     """Failing sites of all stages that compare sites, as far as the report lists them."""
     keys = ("modules", "accumulated", "compiled")
@@ -136,7 +156,7 @@ def failing_total(report: Mapping) -> int:
 
 
 def worst_passing(report: Mapping, rows: Sequence[Mapping], limits: Tolerances) -> list[dict]:
-    """The sites that pass but come closest to one of the two limits along the network, the closest first."""
+    """The sites within both limits that come closest to one of them, the closest first."""
     failing = {row["site"] for row in failing_rows(report)}
     measured = [{**row, "used": limit_used(row, limits)} for row in rows if row["site"] not in failing]
     passing = [row for row in measured if row["used"] is not None and row["used"] <= 1]
