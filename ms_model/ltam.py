@@ -34,8 +34,8 @@ def _beside(stored, new):
 
 def _unit(tokens):
     """Each token divided by its length, or by 1e-12 if that is larger. (n, k, p) -> (n, k, p)"""
-    # Not L2Normalize (epsilon 1e-4) and not ops.norm (NaN gradient at zero). The bound goes under the root, so that an
-    # all-zero token has the gradient zero, as in PyTorch.
+    # Not L2Normalize (epsilon 1e-4) and not ops.norm (NaN gradient at zero). The bound goes under the root, so that the
+    # length of an all-zero token has the gradient zero, as in PyTorch.
     squares = (tokens * tokens).sum(axis=1, keepdims=True)
     return tokens / F.sqrt(F.clamp(squares, min=1e-24))
 
@@ -89,7 +89,8 @@ class LTAM(nn.Cell):
         unit = _unit(pixels_to_tokens(query, self.stride).flatten(start_dim=2))
         first = F.arange(m).astype(mindspore.int32)[None, :, None] * tokens  # where keyframe k starts
         met = _fetch(keyframes.index, (position + first).flatten(start_dim=1)).reshape(n, -1, m, tokens)
-        return (met * unit[:, :, None]).sum(axis=1)
+        # One keyframe at a time: a sum is rounded by its place in memory, and equal keyframes must tie to the last bit.
+        return F.stack([(met[:, :, k] * unit).sum(axis=1) for k in range(m)], axis=1)
 
     def _winning_values(self, keyframes, position, winner, grid, size):
         """The winner's tokens of each scale, pixels back in their places: three (n, c, h, w)."""

@@ -76,11 +76,12 @@ class LTAM(nn.Module):
 
     def _similarity(self, query, keyframes, position):
         """Cosine between each token and the index token on its path, for every keyframe."""
-        n, m, tokens = position.shape
+        _, m, tokens = position.shape
         unit = F.normalize(pixels_to_tokens(query, self.stride).flatten(2), dim=1, eps=1e-12)
         first = torch.arange(m, device=position.device)[None, :, None] * tokens  # where keyframe k starts
         met = _fetch(keyframes.index, (position + first).flatten(1)).unflatten(2, (m, tokens))
-        return (met * unit[:, :, None]).sum(dim=1)
+        # One keyframe at a time: a sum is rounded by its place in memory, and equal keyframes must tie to the last bit.
+        return torch.stack([(met[:, :, k] * unit).sum(dim=1) for k in range(m)], dim=1)
 
     def _winning_values(self, keyframes, position, winner, grid, size):
         """The winner's tokens of each scale, pixels back in their places: three (n, c, h, w)."""
