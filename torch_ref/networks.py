@@ -2,9 +2,9 @@
 
 import torch
 
+from port.weights.convert import load_checkpoint
 from torch_ref.checkpoint import load
 from torch_ref.ttvsr import TTVSR
-from port.weights.convert import load_checkpoint
 
 NETWORKS = {"ttvsr": TTVSR}
 

@@ -3,6 +3,8 @@
 Source: Ranjan and Black, CVPR 2017, in the form used by BasicVSR and TTVSR.
 """
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
@@ -23,8 +25,8 @@ class SPyNetLevel(nn.Module):
         last = len(CHANNELS) - 2
         self.basic_module = nn.Sequential(
             *[
-                ConvModule(a, b, 7, padding=3, norm_cfg=None, act_cfg=dict(type="ReLU") if i < last else None)
-                for i, (a, b) in enumerate(zip(CHANNELS, CHANNELS[1:], strict=False))
+                ConvModule(a, b, 7, padding=3, norm_cfg=None, act_cfg={"type": "ReLU"} if i < last else None)
+                for i, (a, b) in enumerate(pairwise(CHANNELS))
             ]
         )
 

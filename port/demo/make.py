@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from port import console
+from port.demo import weights as weights_module
 from port.demo.assets import REPO, member
 from port.demo.clip import make_demo_clip
-from port.demo import weights as weights_module
 from port.errors import PortError
 from port.files import make_folder, sha256_file, whole_file, write_text
 from port.weights import tensors_file

@@ -32,7 +32,9 @@ SCALE_PATHS = (0.20, 0.12, 0.08)  # how much of s1, s2, s3 reaches its own chann
 MERGE_NEW, MERGE_OLD = 0.5, 0.42  # current features and propagated ones, summing below one: the recurrence forgets
 
 
-def demo_weights(basicvsr: Mapping[str, np.ndarray], num_blocks: int = NUM_BLOCKS, seed: int = SEED) -> dict[str, np.ndarray]:
+def demo_weights(
+    basicvsr: Mapping[str, np.ndarray], num_blocks: int = NUM_BLOCKS, seed: int = SEED
+) -> dict[str, np.ndarray]:
     """TTVSR weights by official name, float32, buffers included.
 
     basicvsr  the official BasicVSR weights by BasicSR's names, with or without the leading `params.`

@@ -97,9 +97,7 @@ def read_frames(path: Path) -> np.ndarray:
     except (OSError, ValueError) as error:
         raise PortError(f"cannot read the frames {path}: {error}. Expected .npy, (t, 3, h, w) float32.") from error
     if frames.ndim != 4 or frames.dtype != np.float32:
-        raise PortError(
-            f"{path}: expected frames (t, 3, h, w) of float32, found {frames.shape} of {frames.dtype}."
-        )
+        raise PortError(f"{path}: expected frames (t, 3, h, w) of float32, found {frames.shape} of {frames.dtype}.")
     return frames[None]
 
 

@@ -49,6 +49,7 @@ class Stage:
             "compared": len(self.rows),
             "identical": sum(row.identical for row in self.rows),
             "worst": worst.as_dict() if worst else None,
+            "excused_total": sum(bool(row.note) and not row.reason for row in self.rows),
             "excused": [row.as_dict() for row in self.rows if row.note and not row.reason][:LISTED],
             "failing_total": len(self.failing),
             "failing": [row.as_dict() for row in self.failing[:LISTED]],
@@ -57,26 +58,32 @@ class Stage:
         }
 
 
-def module_of(site: str, sources: Mapping[str, str]) -> str:
+def module_of(site: str, called: frozenset[str], sources: Mapping[str, str]) -> str:
     """Whom a wrong value is to be blamed on when everything it was computed from is right.
 
-    A module's output: the module. Its input: the module around it, which put the input together. A named value: its
-    source as the network's table has it.
+    A module's output: the module. Its input: the module around it that put the input together, which is the nearest one
+    that is itself called (a list of modules is not). A named value: its source as the network's table has it.
     """
     name = site.partition("/")[2].partition("#")[0]
     if name.endswith(":out"):
         return name.removesuffix(":out")
-    if ":in" in name:
-        module = name.partition(":in")[0]
-        parent = module.rpartition(".")[0]
-        return f"{parent} (what goes into {module})" if parent else f"the network (what goes into {module})"
-    return sources.get(name, name)
+    if ":in" not in name:
+        return sources.get(name, name)
+    module = name.partition(":in")[0]
+    parent = module.rpartition(".")[0]
+    while parent and parent not in called:
+        parent = parent.rpartition(".")[0]
+    return f"{parent or 'the network'} (what goes into {module})"
 
 
-def compare_modules(reference: Trace, truth: Trace, forced: Trace, limits: Tolerances, sources: Mapping[str, str]) -> Stage:
+def compare_modules(
+    reference: Trace, truth: Trace, forced: Trace, limits: Tolerances, sources: Mapping[str, str]
+) -> Stage:
     """Every module and step fed with the reference's values: whole tensors, largest difference over rms."""
     limit = limits.module_max_over_rms
-    stage = Stage("modules", f"max|a-b| <= {limit:g} x rms(a), each fed with the reference's values")
+    words = f"max|a-b| <= {limit:g} x rms(a), each fed with the reference's values; where the reference itself rounds further"
+    words += f" off, at most {limits.module_own_error_ratio:g} x its own largest error against float64"
+    stage = Stage("modules", words)
     for row in _rows(reference, forced, sources, stage):
         site = reference.sites.get(row.site)
         if site is not None and site.whole is None:
@@ -149,7 +156,7 @@ def compare_compiled(imposed: Trace, compiled: Trace, limits: Tolerances, source
             difference(row, imposed.samples(row.site), compiled.samples(row.site), imposed.sites[row.site].rms)
             row.identical = imposed.sites[row.site].hash == compiled.sites[row.site].hash
             if not row.relative <= limit:
-                row.reason = f"differs from eager by {row.relative:.3g} x rms, limit {limit:g}"
+                row.reason = f"compiled differs from eager by {row.relative:.3g} x rms, limit {limit:g}"
     stage.skipped = [(site.name, "inside a compiled part, where no hook fires") for site in imposed.sites.values()
                      if site.kind in ("input", "output")]  # fmt: skip
     return stage
@@ -179,15 +186,16 @@ def _rows(reference: Trace, port: Trace, sources: Mapping[str, str], stage: Stag
     """
     stage.broke_off = port.about.get("error")
     order = {name: float(i) for i, name in enumerate(reference.sites)}
+    called = frozenset(name.partition("/")[2].partition(":")[0] for name in reference.sites if ":" in name)
     for name in names if names is not None else reference.sites:
         site = reference.sites[name]
         reason = mismatch(site, port.sites.get(name))
-        yield Row(order[name], name, site.kind, module_of(name, sources), reason=reason)
+        yield Row(order[name], name, site.kind, module_of(name, called, sources), reason=reason)
     last = -1.0
     for name, site in port.sites.items() if names is None else ():
         last = order.get(name, last)
         if name not in order:
-            yield Row(last + 0.5, name, site.kind, module_of(name, sources), reason="only in the port")
+            yield Row(last + 0.5, name, site.kind, module_of(name, called, sources), reason="only in the port")
 
 
 def _decide(row: Row, reference: Trace, truth: Trace, port: Trace, limits: Tolerances, stage: Stage) -> None:
@@ -196,7 +204,9 @@ def _decide(row: Row, reference: Trace, truth: Trace, port: Trace, limits: Toler
     judge_decision(row, reference, truth, port, limits, count)
 
 
-def compare_weights(reference: Mapping[str, dict], port: Mapping[str, dict], rename: Callable[[str], str]) -> dict[str, object]:
+def compare_weights(
+    reference: Mapping[str, dict], port: Mapping[str, dict], rename: Callable[[str], str]
+) -> dict[str, object]:
     """What the two networks hold, bit for bit. name -> {shape, dtype, sha256}; rename: reference name -> port name"""
     differing = []
     expected = {rename(name): (name, entry) for name, entry in reference.items()}
@@ -206,7 +216,9 @@ def compare_weights(reference: Mapping[str, dict], port: Mapping[str, dict], ren
             differing.append({"name": name, "reason": f"missing in the port (expected as {renamed})"})
         elif held != entry:
             what = next(key for key in ("shape", "dtype", "sha256") if held[key] != entry[key])
-            differing.append({"name": name, "reason": f"{what} {held[what]} in the port, {entry[what]} in the reference"})
+            differing.append(
+                {"name": name, "reason": f"{what} {held[what]} in the port, {entry[what]} in the reference"}
+            )
     differing += [{"name": name, "reason": "only in the port"} for name in port if name not in expected]
     return {
         "verdict": "fail" if differing or not reference else "pass",
@@ -256,11 +268,7 @@ def series(modules: Stage, accumulated: Stage) -> list[dict[str, object]]:
                 "fed": finite(alone.relative) if alone else None,
                 "accumulated": finite(row.relative),
                 "ratio": finite(row.ratio),
+                "reason": (alone.reason if alone else None) or row.reason,
             }
         )
     return entries
-
-
-def largest(values: np.ndarray) -> float:
-    """Largest magnitude, in float64."""
-    return float(np.abs(values.astype(np.float64)).max()) if values.size else 0.0

@@ -75,7 +75,9 @@ class DecisionCount:
         }
 
 
-def judge_decision(row: Row, reference: Trace, truth: Trace, port: Trace, limits: Tolerances, count: DecisionCount) -> None:
+def judge_decision(
+    row: Row, reference: Trace, truth: Trace, port: Trace, limits: Tolerances, count: DecisionCount
+) -> None:
     """Compare one decision site choice by choice, fill `row` and add to `count`."""
     rule = RULES[count.name]
     step = row.site.partition("/")[0]

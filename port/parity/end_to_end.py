@@ -13,7 +13,11 @@ from port.parity.tolerance import Tolerances
 
 
 def compare_frames(
-    reference: np.ndarray, imposed: np.ndarray | None, free: np.ndarray | None, truth: np.ndarray | None, limits: Tolerances
+    reference: np.ndarray,
+    imposed: np.ndarray | None,
+    free: np.ndarray | None,
+    truth: np.ndarray | None,
+    limits: Tolerances,
 ) -> dict[str, object]:
     """The end-to-end stage of the report.
 
@@ -24,8 +28,8 @@ def compare_frames(
     """
     result: dict[str, object] = {"limit": limit_in_words(limits, truth is not None), "scored_on": "RGB, 8 bits, crop 0"}
     reasons = []
-    if imposed is None or imposed.shape != reference.shape:
-        reasons.append("the imposed run gave no frames of the reference's shape")
+    if unusable := _unusable(imposed, reference):
+        reasons.append(f"the imposed run gave {unusable}")
     else:
         between = psnr_float(reference, imposed)
         result |= {
@@ -35,16 +39,29 @@ def compare_frames(
         }
         if not between >= limits.psnr_between_db:
             reasons.append(f"outputs agree to {between:.2f} dB only, at least {limits.psnr_between_db:g} is asked")
-    if free is None or free.shape != reference.shape:
-        reasons.append("the free run gave no frames of the reference's shape")
+    if unusable := _unusable(free, reference):
+        reasons.append(f"the free run gave {unusable}")
     else:
-        result |= {"psnr_between_free": finite(psnr_float(reference, free)), "max_abs_free": float(np.abs(reference - free).max())}
+        result |= {
+            "psnr_between_free": finite(psnr_float(reference, free)),
+            "max_abs_free": float(np.abs(reference - free).max()),
+        }
         if truth is not None:
             result |= _against_truth(reference, free, truth)
             if not abs(result["psnr_delta_db"]) <= limits.psnr_delta_db:
                 reasons.append(f"PSNR differs by {result['psnr_delta_db']:+.5f} dB, limit {limits.psnr_delta_db:g}")
     missing = dict.fromkeys(("psnr_between", "max_abs", "psnr_reference", "psnr_port", "psnr_delta_db", "ssim_delta"))
     return {"verdict": "fail" if reasons else "pass", "reasons": reasons, **missing, **result}
+
+
+def _unusable(frames: np.ndarray | None, reference: np.ndarray) -> str | None:
+    """Why frames cannot be scored, or None."""
+    if frames is None:
+        return "no frames: it broke off"
+    if frames.shape != reference.shape:
+        return f"frames of shape {frames.shape}, the reference {reference.shape}"
+    bad = int(frames.size - np.isfinite(frames).sum())
+    return f"frames with {bad} NaN or infinite values" if bad else None
 
 
 def limit_in_words(limits: Tolerances, with_truth: bool) -> str:

@@ -10,7 +10,6 @@ import numpy as np
 from port.parity.probe import Probe
 from port.parity.trace import Site, Trace, TraceWriter
 
-
 ALL_KINDS = frozenset({"input", "output", "value", "decision"})
 
 
@@ -95,7 +94,7 @@ class Recorder(Probe):
             return value
         known = self._measured_before(value) if kind == "input" else None
         if known is not None and (known.whole or not whole):
-            self.writer.add_again(name, kind, known)
+            self.writer.add_again(name, kind, known, whole)
             return self._substitute(name, kind, value, tuple(known.shape))
         array = self.to_numpy(value)
         if array.dtype.kind in "iu":

@@ -108,9 +108,9 @@ class TraceWriter:
         self.sites.append(site)
         return site
 
-    def add_again(self, name: str, kind: str, site: Site) -> None:
+    def add_again(self, name: str, kind: str, site: Site, whole: bool) -> None:
         """Record under another name a value already measured: what one module returns the next one is given."""
-        self.sites.append(replace(site, name=name, kind=kind))
+        self.sites.append(replace(site, name=name, kind=kind, whole=site.whole if whole else None))
 
     def _store(self, key: str, array: np.ndarray) -> str:
         if key not in self.stored:
@@ -150,7 +150,9 @@ class TraceWriter:
             with whole_file(self.folder / "output.npy") as draft:
                 np.save(draft, output)
         sites = [asdict(site) for site in self.sites]
-        write_json(self.folder / "trace.json", {"schema": SCHEMA, **about, "whole_bytes": self.total_bytes, "sites": sites})
+        write_json(
+            self.folder / "trace.json", {"schema": SCHEMA, **about, "whole_bytes": self.total_bytes, "sites": sites}
+        )
 
 
 class Trace:

@@ -44,8 +44,11 @@ PORT_PASSES = "forced,imposed,compiled,free"
 class Job:
     """What is to be verified, and how.
 
+    device                           where the port runs
+    options                          further arguments of both captures (strides)
+    whole                            steps compared module by module from the start
     reference_command, port_command  how the two captures are started; a broken port is tested by giving another one
-    threads                          for both frameworks; None leaves it to them
+    reuse_reference                  the work folder holds the reference's traces already: several ports, one reference
     """
 
     model: str
@@ -56,12 +59,13 @@ class Job:
     options: Sequence[str] = ()
     whole: str = DETAIL_STEPS
     trace_limit: float = 8.0
+    device: str = "cpu"
     quiet: bool = False
     input_name: str = ""
     truth_name: str | None = None
     reference_command: Sequence[str] = (sys.executable, "-m", "torch_ref.capture")
     port_command: Sequence[str] = (sys.executable, "-m", "ms_model.capture")
-    port_passes: str = PORT_PASSES
+    reuse_reference: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -88,8 +92,9 @@ def read_input(path: Path, max_frames: int | None) -> np.ndarray:
 def verify(job: Job) -> Outcome:
     """Capture both sides, compare, and look closer at the first step that fails, if any."""
     prepare(job)
-    capture_reference(job, "reference,float64", job.whole)
-    capture_port(job, job.whole, job.port_passes)
+    if not job.reuse_reference:
+        capture_reference(job, "reference,float64", job.whole)
+    capture_port(job, job.whole, PORT_PASSES)
     stages = compare(job)
     suspect = suspect_step(stages["modules"], job.whole)
     if suspect:
@@ -122,12 +127,14 @@ def capture_reference(job: Job, passes: str, whole: str, *extra: str) -> None:
 def capture_port(job: Job, whole: str, passes: str) -> None:
     """The runs of the port, fed from the reference's trace."""
     start = time.perf_counter()
-    extra = ["--reference", str(job.work / "reference" / "reference")]
+    extra = ["--reference", str(job.work / "reference" / "reference"), "--device", job.device]
     _capture(job, job.port_command, job.work / "port.ckpt", "port", passes, whole, extra)
     job.seconds["port"] = job.seconds.get("port", 0) + time.perf_counter() - start
 
 
-def _capture(job: Job, command: Sequence[str], weights: Path, side: str, passes: str, whole: str, extra: list[str]) -> None:
+def _capture(
+    job: Job, command: Sequence[str], weights: Path, side: str, passes: str, whole: str, extra: list[str]
+) -> None:
     """One process. A run that breaks off (exit 3 with a trace written) is for the comparison to report."""
     for name in passes.split(","):
         shutil.rmtree(job.work / side / name, ignore_errors=True)
@@ -219,7 +226,12 @@ def judge(job: Job, stages: dict[str, Stage]) -> Outcome:
         "seconds": {name: round(value, 1) for name, value in job.seconds.items()},
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    frames = {"input": job.frames, "reference": expected, "port": free if free is not None else imposed, "truth": job.truth}
+    frames = {
+        "input": job.frames,
+        "reference": expected,
+        "port": free if free is not None else imposed,
+        "truth": job.truth,
+    }
     return Outcome(report, series(stages["modules"], stages["accumulated"]), frames)
 
 

