@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from parity_tests.ops.both import COLUMNS, Recorded, random_like, relative_l2, worst
-from parity_tests.ops.test_tokens import cut_by_hand, enlarged_by_hand
+from parity_tests.ops.by_hand import cut_by_hand, enlarged_by_hand
 
 S, C = 4, 4
 SCALES = ("s1", "s2", "s3")
