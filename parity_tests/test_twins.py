@@ -1,0 +1,125 @@
+"""The two columns read line against line: same files, same classes and functions and methods, in the same order."""
+
+import ast
+from itertools import zip_longest
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[1]
+COLUMNS = ("torch_ref", "ms_model")
+
+# (file, name) -> why one column has it and the other does not. An entry that is not needed fails, too.
+ONLY_PORT = {
+    ("spynet.py", "ConvModule"): "comes from mmcv in the reference",
+    ("spynet.py", "ConvModule.__init__"): "as above",
+    ("spynet.py", "ConvModule.forward"): "as above",
+    ("spynet.py", "_constant"): "mean and std: a .ckpt leaves buffers out, so they are parameters that are not trained",
+    ("ltam.py", "_unit"): "F.normalize in the reference; MindSpore's has another epsilon, its norm a NaN gradient at zero",
+    ("warp.py", "_nearest_pixel"): "MindSpore's nearest sampling rounds halves up, so the sampling is written out",
+    ("checkpoint.py", "_quiet"): "MindSpore logs to stderr what it also raises",
+    ("checkpoint.py", "_umask"): "MindSpore leaves files read-only",
+}
+ONLY_REFERENCE = {}
+# (file, class or function) -> argument lists that differ on purpose
+ARGUMENTS = {
+    ("checkpoint.py", "_to_tensor"): "the name of the tensor goes into MindSpore's messages",
+}
+
+
+def outline(source):
+    """Names in order of appearance, methods as Class.method, MindSpore's `construct` as `forward`; -> their arguments."""
+    found = {}
+
+    def visit(nodes, prefix):
+        for node in nodes:
+            if isinstance(node, ast.ClassDef):
+                found[prefix + node.name] = None
+                visit(node.body, f"{prefix}{node.name}.")
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                name = "forward" if prefix and node.name == "construct" else node.name
+                found[prefix + name] = ast.unparse(ast.arguments(**{**vars(node.args)})) if node.args else ""
+
+    visit(ast.parse(source).body, "")
+    return found
+
+
+def files(column, repo=REPO):
+    return sorted(path.relative_to(repo / column).as_posix() for path in (repo / column).rglob("*.py"))
+
+
+def differences(name, reference, port, only_reference=ONLY_REFERENCE, only_port=ONLY_PORT):
+    """Pairs of names that stand at the same place and differ, exceptions of that file left out."""
+    reference = [entry for entry in outline(reference) if (name, entry) not in only_reference]
+    port = [entry for entry in outline(port) if (name, entry) not in only_port]
+    return [pair for pair in zip_longest(reference, port) if pair[0] != pair[1]]
+
+
+def read(column, name):
+    return (REPO / column / name).read_text(encoding="utf-8")
+
+
+def test_same_files():
+    assert files("torch_ref") == files("ms_model")
+    assert len(files("torch_ref")) >= 12  # and they were found at all
+
+
+@pytest.mark.parametrize("name", files("torch_ref"))
+def test_same_names_in_the_same_order(name):
+    assert differences(name, read("torch_ref", name), read("ms_model", name)) == []
+
+
+@pytest.mark.parametrize("name", files("torch_ref"))
+def test_same_arguments(name):
+    """Functions and constructors are called alike in both columns, defaults included; annotations may differ."""
+    reference, port = (outline(strip_annotations(read(column, name))) for column in COLUMNS)
+    differing = {entry for entry in reference.keys() & port.keys() if reference[entry] != port[entry]}
+    assert differing == {entry for file, entry in ARGUMENTS if file == name}
+
+
+def strip_annotations(source):
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+    return ast.unparse(tree)
+
+
+@pytest.mark.parametrize("name", files("torch_ref"))
+def test_same_docstrings_of_files_and_classes(name):
+    """Of the networks' files: what is said of the reference holds for the port. Framework files differ by nature."""
+    if name in ("__init__.py", "capture.py", "checkpoint.py", "infer.py"):
+        pytest.skip("describes one framework's files or commands")
+    reference, port = (ast.parse(read(column, name)) for column in COLUMNS)
+    assert ast.get_docstring(reference) == ast.get_docstring(port)
+    classes = [{node.name: ast.get_docstring(node) for node in tree.body if isinstance(node, ast.ClassDef)} for tree in (reference, port)]
+    assert classes[0].items() <= classes[1].items()
+
+
+@pytest.mark.parametrize("column, table", [("torch_ref", ONLY_REFERENCE), ("ms_model", ONLY_PORT)])
+def test_every_exception_is_needed(column, table):
+    other = COLUMNS[1 - COLUMNS.index(column)]
+    for (name, entry), reason in table.items():
+        assert entry in outline(read(column, name)), f"{entry} is not in {column}/{name}"
+        assert entry not in outline(read(other, name)), f"{entry} is in {other}/{name}, too"
+        assert len(reason) > 5
+
+
+BODY = "class A:\n    def __init__(self): ...\n    def forward(self, x): ...\ndef b(x): ...\ndef c(x): ...\n"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        BODY.replace("def c(x)", "def d(x)"),
+        BODY.replace("def b(x): ...\n", ""),
+        BODY.replace("def b(x): ...\ndef c(x): ...\n", "def c(x): ...\ndef b(x): ...\n"),
+        BODY.replace("forward", "call"),
+        BODY + "class B: ...\n",
+    ],
+    ids=["renamed", "missing", "order", "method", "added class"],
+)
+def test_the_check_sees_differences(changed):
+    assert differences("x.py", BODY, BODY.replace("forward", "construct")) == []
+    assert differences("x.py", BODY, changed) != []
+    assert differences("x.py", changed, BODY) != []
