@@ -43,8 +43,7 @@ class TTVSR(nn.Module):
 
     def watch(self, probe):
         """Show every named value to `probe` from now on."""
-        self.probe = probe
-        self.LTAM.probe = probe
+        self.probe = self.LTAM.probe = probe
 
     def compile_parts(self):
         """Compile what has no data-dependent control flow; the recurrence over frames stays eager.

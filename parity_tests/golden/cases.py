@@ -19,7 +19,10 @@ from port.demo.weights import real_parts
 
 HERE = Path(__file__).parent
 SHARED = Path(os.environ.get("PORT_GOLDEN") or HERE.parents[2] / "shared" / "golden")
-COMMITTED = ("synthetic", "synthetic_ragged")
+OFFICIAL = ("synthetic", "synthetic_ragged")  # from the official network
+OWN = ("own_mirror", "own_batch")  # from torch_ref, once it reproduced all official ones: make_golden.py
+OWN_TRAINING = ("own_train",)
+COMMITTED = OFFICIAL + OWN + OWN_TRAINING
 BESIDE = ("tiny", "odd", "mirror", "stride2", "ragged", "full")
 TRAINING = ("train", "train_keyframes")
 
@@ -59,8 +62,21 @@ class Case:
         if "input_u8" in self.tensors:
             return self.tensors["input_u8"].astype(np.float32) / np.float32(255)
         stated = self.about["frames"]
-        made = recipe.make_frames(stated["seed"], stated["t"], stated["h"], stated["w"])
-        return made[None].astype(np.float32) / np.float32(255)
+        seeds = [stated["seed"] + sample for sample in range(stated.get("n", 1))]
+        made = np.stack([recipe.make_frames(seed, stated["t"], stated["h"], stated["w"]) for seed in seeds])
+        if stated.get("mirrored"):
+            made = np.concatenate([made, made[:, ::-1]], axis=1)
+        return made.astype(np.float32) / np.float32(255)
+
+    def truth(self) -> np.ndarray:
+        """Ground truth of the training cases, (n, t, 3, 4h, 4w) float32 in [0, 1]"""
+        stored = self.tensors.get("gt_u8")
+        if stored is None:  # our own: the frames enlarged, mixed with another texture
+            frames = self.frames()
+            n, t, _, h, w = frames.shape
+            other = recipe.make_frames(self.about["frames"]["seed"] + 50, t, h, w)[None] / np.float32(255)
+            return (0.8 * frames + 0.2 * other).repeat(4, axis=3).repeat(4, axis=4).astype(np.float32)
+        return stored.astype(np.float32) / np.float32(255)
 
     def allowed(self, kind: str) -> float:
         """Largest absolute error allowed for a kind of value (`output`, `flows_backward`, `corr`, ...)."""

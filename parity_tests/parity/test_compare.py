@@ -1,0 +1,210 @@
+"""The comparison on traces made by hand: nothing wrong may pass, nothing uncompared may count."""
+
+import numpy as np
+import pytest
+
+from port.parity import compare, tolerance
+from port.parity.measure import error_ratio
+from port.parity.trace import Trace, TraceWriter
+
+LIMITS = tolerance.load()
+SOURCES = {"token_s2": "LTAM.tokenize"}
+SHAPE = (1, 4, 20, 20)  # 1600 elements: more than are sampled
+
+
+@pytest.fixture
+def values():
+    rng = np.random.default_rng(0)
+    names = ("a:in0", "a:out", "b.0.c:in0", "b.0.c:out", "token_s2")
+    return {name: rng.standard_normal(SHAPE) for name in names}
+
+
+@pytest.fixture
+def traced(tmp_path):
+    """Write values as a trace. Sites of step bwd.00; whole unless said otherwise."""
+
+    def write(name, values, whole=True, **about):
+        writer = TraceWriter(tmp_path / name, 10**9)
+        for site, array in values.items():
+            kind = "input" if ":in" in site else "output" if ":out" in site else "value"
+            writer.add(f"bwd.00/{site}", kind, array, whole)
+        writer.finish(None, error=None, **about) if "error" not in about else writer.finish(None, **about)
+        return Trace(tmp_path / name)
+
+    return write
+
+
+def as_float32(values):
+    return {name: array.astype(np.float32) for name, array in values.items()}
+
+
+def rounded(values, seed, size=1e-7):
+    """float32 with an error of its own, like another summation order."""
+    rng = np.random.default_rng(seed)
+    return {
+        name: (array * (1 + size * rng.standard_normal(array.shape))).astype(np.float32) for name, array in values.items()
+    }
+
+
+@pytest.fixture
+def compared(traced, values):
+    """(modules stage, accumulated stage) of a port against the reference of `values`."""
+
+    def run(port, reference=None, **about):
+        ref = traced("reference", reference or rounded(values, 1))
+        truth = traced("float64", values)
+        trace = traced("port", port, **about)
+        modules = compare.compare_modules(ref, truth, trace, LIMITS, SOURCES)
+        return modules, compare.compare_accumulated(ref, truth, trace, LIMITS, SOURCES)
+
+    return run
+
+
+def test_rounding_passes(compared, values):
+    modules, accumulated = compared(rounded(values, 2))
+    assert modules.passed and accumulated.passed
+    assert len(modules.rows) == len(accumulated.rows) == len(values)
+    assert 0 < modules.worst(lambda row: row.relative).relative < 2e-5
+
+
+@pytest.mark.parametrize("stage", [0, 1])
+@pytest.mark.parametrize(
+    "spoil, words",
+    [
+        (lambda x: x[..., :-1], "shape"),
+        (lambda x: x.astype(np.float64), "type float64 in the port"),
+        (lambda x: x.astype(np.float16), "type float16 in the port"),
+        (lambda x: np.where(x == x.max(), np.nan, x), "1 NaN or infinite values in the port"),
+        (lambda x: np.where(x == x.max(), np.inf, x), "1 NaN or infinite values in the port"),
+        (lambda x: x * np.float32(1 + 1e-4), ""),
+        (lambda x: x + np.float32(1e-3), ""),
+        (lambda x: np.roll(x, 1, axis=3), ""),
+        (lambda x: x[:, ::-1], ""),
+        (lambda x: x.astype(np.float16).astype(np.float32), ""),
+        (lambda x: np.zeros_like(x), ""),
+        (lambda x: np.concatenate([np.zeros_like(x[:, :, :1]), x[:, :, 1:]], axis=2), ""),
+    ],
+)
+def test_each_wrong_value_fails(stage, spoil, words, compared, values):
+    """Also those that a mean, a cosine or a maximum over samples would let pass: a permutation, one border row, half."""
+    port = rounded(values, 2)
+    port["a:out"] = spoil(port["a:out"])
+    result = compared(port)[stage]
+    assert not result.passed
+    assert [row.site for row in result.failing] == ["bwd.00/a:out"]
+    assert words in result.failing[0].reason
+
+
+def test_missing_and_extra_sites_fail(compared, values):
+    port = rounded(values, 2)
+    port["d:out"] = port.pop("b.0.c:out")
+    for stage in compared(port):
+        assert {row.site: row.reason for row in stage.failing} == {
+            "bwd.00/b.0.c:out": "missing in the port",
+            "bwd.00/d:out": "only in the port",
+        }
+
+
+def test_nan_in_the_reference_fails(compared, values):
+    reference = rounded(values, 1)
+    reference["a:out"][0, 0, 0, 0] = np.nan
+    modules, accumulated = compared(reference, reference)
+    assert not modules.passed and not accumulated.passed  # though both sides hold the very same values
+
+
+def test_empty_values_and_empty_comparisons_fail(compared, values, traced):
+    empty = {"a:out": np.zeros((0, 3), np.float32)}
+    modules, accumulated = compared(empty, empty)
+    assert "empty" in modules.failing[0].reason and "empty" in accumulated.failing[0].reason
+    assert not compare.Stage("nothing", "").passed
+
+
+def test_a_run_that_broke_off_fails(compared, values):
+    modules, _ = compared(rounded(values, 2), error="RuntimeError in step bwd.00: out of memory")
+    assert modules.failing == [] and not modules.passed
+    assert modules.summary(lambda row: row.relative)["broke_off"].startswith("RuntimeError")
+
+
+def test_first_divergence_is_the_earliest(compared, values):
+    port = rounded(values, 2)
+    for name in ("token_s2", "b.0.c:out"):
+        port[name] = port[name] * np.float32(1.01)
+    first = compare.first_divergence(*compared(port))
+    assert (first["stage"], first["site"], first["module"]) == ("modules", "bwd.00/b.0.c:out", "b.0.c")
+    assert first["step"] == "bwd.00" and first["frame"] == 0
+
+
+def test_who_is_blamed():
+    called = frozenset({"b", "b.0.c"})
+    blame = lambda site: compare.module_of(site, called, SOURCES)  # noqa: E731
+    assert blame("bwd.03/b.0.c:out#2") == "b.0.c"
+    assert blame("bwd.03/b.0.c:in1") == "b (what goes into b.0.c)"  # b.0 is a list: never called
+    assert blame("flows/b:in0") == "the network (what goes into b)"
+    assert blame("bwd.03/token_s2#1") == "LTAM.tokenize"
+    assert blame("bwd.03/unheard_of") == "unheard_of"
+
+
+def test_sites_not_stored_whole_are_listed_as_skipped(traced, values):
+    reference = traced("reference", rounded(values, 1), whole=False)
+    port = traced("port", rounded(values, 2), whole=False)
+    stage = compare.compare_modules(reference, traced("float64", values), port, LIMITS, SOURCES)
+    assert len(stage.skipped) == len(values) and not stage.rows
+    assert not stage.passed  # nothing compared is not a pass
+
+
+def test_coverage_counts_what_has_a_number(compared, values):
+    port = rounded(values, 2)
+    del port["a:in0"]
+    result = compare.coverage(*compared(port))
+    assert (result["sites_total"], result["sites_compared"]) == (5, 4)
+    assert result["skipped"] == [{"reason": "missing in the port", "count": 1, "sites": ["bwd.00/a:in0"]}]
+
+
+class TestRounding:
+    """Beyond the fixed limit a module passes only if the reference itself rounds that far off."""
+
+    def judge(self, traced, values, own, error):
+        exact = {"a:out": values["a:out"]}
+        away = lambda size: {"a:out": (exact["a:out"] + size * np.sign(exact["a:out"])).astype(np.float32)}  # noqa: E731
+        reference, port = traced("reference", away(own)), traced("port", away(-error))
+        stage = compare.compare_modules(reference, traced("float64", exact), port, LIMITS, SOURCES)
+        assert not stage.passed
+        compare.judge_rounding(stage, reference, port, traced("replay", exact), LIMITS)
+        return stage
+
+    def test_excused_where_the_reference_errs_as_much(self, traced, values):
+        stage = self.judge(traced, values, own=4e-5, error=4e-5)
+        assert stage.passed
+        assert "excused" in stage.rows[0].note and stage.summary(lambda row: row.relative)["excused_total"] == 1
+
+    @pytest.mark.parametrize("own, error", [(4e-5, 1.2e-4), (0.0, 3e-5), (1e-6, 3e-5)])
+    def test_not_excused_where_the_port_errs_more(self, traced, values, own, error):
+        assert not self.judge(traced, values, own, error).passed
+
+
+def test_error_ratio_is_against_truth_and_has_a_floor():
+    truth = np.ones(100)
+    assert error_ratio(truth + 1e-6, truth + 3e-6, truth, 4.0) == pytest.approx(3.0)
+    assert error_ratio(truth, truth + 4 * np.finfo(np.float32).eps, truth, 4.0) == pytest.approx(1.0)
+    assert error_ratio(np.zeros(3), np.full(3, 1e-30), np.zeros(3), 4.0) == np.inf
+
+
+def test_weights_are_compared_by_name_shape_type_and_bytes():
+    entry = lambda sha="x", shape=(3,), dtype="float32": {"shape": list(shape), "dtype": dtype, "sha256": sha}  # noqa: E731
+    reference = {"a": entry(), "b": entry(), "c": entry(), "d": entry(), "e": entry()}
+    port = {"a": entry(), "b": entry(sha="y"), "c": entry(shape=(4,)), "d": entry(dtype="float16"), "f": entry()}
+    result = compare.compare_weights(reference, port, lambda name: name)
+    assert result["verdict"] == "fail" and result["bit_equal"] == 1
+    assert {row["name"]: row["reason"].split()[0] for row in result["differing"]} == {
+        "b": "sha256", "c": "shape", "d": "dtype", "e": "missing", "f": "only",
+    }  # fmt: skip
+    assert compare.compare_weights(reference, reference, lambda name: name)["verdict"] == "pass"
+    assert compare.compare_weights({}, {}, lambda name: name)["verdict"] == "fail"
+
+
+def test_every_limit_comes_with_its_reason():
+    """Each key of tolerances.toml has a comment above it, in its own table."""
+    lines = tolerance.FILE.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines):
+        if "=" in line and not line.startswith("#"):
+            assert lines[number - 1].startswith("#"), line
