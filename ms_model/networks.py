@@ -15,13 +15,20 @@ def load_network(model, path, **options):
     """A network in evaluation mode with the weights of a file; its size is read off the tensors.
 
     model    name of the network, or "auto": recognised from its tensors
-    options  constructor arguments that leave no trace in the weights (token_stride, keyframe_stride)
-    Raises PortError for an unknown model or a file that does not fit it.
+    options  constructor arguments that leave no trace in the weights (token_stride, keyframe_stride); others must agree
+    Raises PortError for an unknown model, a file that does not fit it, or options that do not fit the file.
     """
     found = load_checkpoint(path, load, model)
-    config = found.config
-    net = NETWORKS[found.model.name](mid_channels=config.mid_channels, num_blocks=config.num_blocks, **options)
+    net = NETWORKS[found.model.name](**fitting(path, vars(found.config), options))
     return fill(net, found).set_train(False)
+
+
+def fitting(path, sizes, options):
+    """The sizes of a file and the options together. Raises PortError where the two contradict each other."""
+    for name in sizes.keys() & options.keys():
+        if options[name] != sizes[name]:
+            raise PortError(f"{path} holds a network of {name} = {sizes[name]}, asked for {options[name]!r}. Leave it out.")
+    return sizes | options
 
 
 def fill(net, found):
