@@ -13,7 +13,7 @@ from port import console
 from port.demo.make import make_demo
 from port.errors import PARITY_FAILED, PASSED, PortError, UsageError, run_command
 from port.files import make_folder
-from port.models.ttvsr import SCALE
+from port.models.ttvsr import KEYFRAME_STRIDE, NUM_BLOCKS, OFFICIAL_CHANNELS, SCALE, TOKEN_STRIDE, check_config
 from port.parity import verify
 from port.parity.capture import DETAIL_STEPS
 from port.report.write import headline, write_report
@@ -33,8 +33,8 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--report", type=Path, required=True, help="folder for report.html, report.md, report.json")
     check.add_argument("--truth", type=Path, help="ground truth, four times the size of the input")
     check.add_argument("--max-frames", type=int, metavar="N", help="read only the first N frames")
-    check.add_argument("--keyframe-stride", type=int, metavar="N")
-    check.add_argument("--token-stride", type=int, metavar="N")
+    check.add_argument("--keyframe-stride", type=int, metavar="N", help="frames between keyframes (default: 3)")
+    check.add_argument("--token-stride", type=int, metavar="N", help="pixels along a token, a multiple of 4 (default: 4)")
     check.add_argument(
         "--whole", default=DETAIL_STEPS, metavar="STEPS", help="steps compared module by module, or 'all'"
     )
@@ -90,6 +90,8 @@ def make_job(args: argparse.Namespace, work: Path) -> verify.Job:
         raise PortError(f"no weights file {args.weights}. Name a checkpoint by --weights.")
     if args.max_frames is not None and args.max_frames < 1:
         raise UsageError(f"--max-frames must be at least 1, found {args.max_frames}.")
+    tokens = TOKEN_STRIDE if args.token_stride is None else args.token_stride
+    check_config(OFFICIAL_CHANNELS, NUM_BLOCKS, tokens, KEYFRAME_STRIDE if args.keyframe_stride is None else args.keyframe_stride)
     frames = verify.read_input(args.input, args.max_frames)
     return verify.Job(
         model=args.model,

@@ -34,8 +34,12 @@ def infer_arguments(prog: str, devices: Sequence[str], argv: Sequence[str] | Non
     parser.add_argument("--input", required=True, type=Path, help="folder of pictures, video file or .npy")
     parser.add_argument("--output", required=True, type=Path, help="folder for PNGs, .mp4 .mov .mkv, or .npy (float32)")
     parser.add_argument("--model", default="auto", choices=("auto", "ttvsr"), help="auto: read off the weights")
-    parser.add_argument("--keyframe-stride", type=_positive, default=facts.KEYFRAME_STRIDE, metavar="N")
-    parser.add_argument("--token-stride", type=_positive, default=facts.TOKEN_STRIDE, metavar="N")
+    parser.add_argument(
+        "--keyframe-stride", type=_positive, default=facts.KEYFRAME_STRIDE, metavar="N", help="frames between keyframes"
+    )
+    parser.add_argument(
+        "--token-stride", type=_positive, default=facts.TOKEN_STRIDE, metavar="N", help="pixels along a token, a multiple of 4"
+    )
     parser.add_argument("--max-frames", type=_positive, metavar="N", help="read only the first N frames")
     parser.add_argument(
         "--fps", type=_rate, help="rate of the video written, such as 25 or 30000/1001; default: the input's"

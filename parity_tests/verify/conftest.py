@@ -13,7 +13,7 @@ from parity_tests.golden.cases import spynet_weights
 from port.parity.verify import Job, verify
 
 BROKEN_PORT = Path(__file__).with_name("broken_port.py")
-FRAMES = 4  # with a keyframe every second frame, two keyframes compete in the last steps of each direction
+FRAMES = 3  # every frame a keyframe: two compete in the last step of each direction
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +50,7 @@ def verified(weights, frames, truth, tmp_path_factory):
     return job, verify(job)
 
 
-COMMON = {"options": ["--keyframe-stride", "2"], "whole": "all", "quiet": True, "input_name": "synthetic"}
+COMMON = {"options": ["--keyframe-stride", "1"], "whole": "all", "quiet": True, "input_name": "synthetic"}
 
 
 @pytest.fixture

@@ -4,15 +4,15 @@ import math
 
 import pytest
 
-# fault -> (stage that names it, step, what the site contains, what the module contains)
+# fault -> (step, how the site goes on, how the module's name begins)
 EXPECTED = {
-    "flip_kernel": ("bwd.03", "resblocks.main.2.1.conv1:out", "resblocks.main.2.1.conv1"),
-    "transpose_weight": ("bwd.03", "resblocks.main.2.0.conv2:out", "resblocks.main.2.0.conv2"),
-    "bilinear_for_pooling": ("bwd.03", "token_s2", "LTAM.tokenize"),
-    "fold_by_reshape": ("bwd.02", "value_s1", "LTAM (tokens_to_pixels)"),
+    "flip_kernel": ("bwd.02", "resblocks.main.2.1.conv1:out", "resblocks.main.2.1.conv1"),
+    "transpose_weight": ("bwd.02", "resblocks.main.2.0.conv2:out", "resblocks.main.2.0.conv2"),
+    "bilinear_for_pooling": ("bwd.02", "token_s2", "LTAM.tokenize"),
+    "fold_by_reshape": ("bwd.01", "value_s1", "LTAM (tokens_to_pixels)"),
     "swap_align_corners": ("flows", "spynet.basic_module.1:in0", "spynet (what goes into spynet.basic_module.1)"),
     "shift_keyframe": ("fwd.00", "token_index", "LTAM.tokenize"),
-    "shift_later_keyframe": ("fwd.02", "token_index", "LTAM.tokenize"),
+    "shift_later_keyframe": ("fwd.01", "token_index", "LTAM.tokenize"),
     "nan_in_frames": ("up.00", "frame", "_upsample"),
 }
 WEIGHT_FAULTS = {
@@ -29,10 +29,10 @@ def test_healthy_port_passes(verified):
 
 
 def test_everything_was_compared(verified):
-    """Two directions, four frames, about eighty modules: nothing is green because it was left out."""
+    """Two directions, three frames, about eighty modules: nothing is green because it was left out."""
     report = verified[1].report
     coverage, modules = report["coverage"], report["stages"]["modules"]
-    assert coverage["sites_compared"] == coverage["sites_total"] > 700
+    assert coverage["sites_compared"] == coverage["sites_total"] > 500
     assert coverage["skipped"] == []
     assert modules["compared"] == modules["sites"] == coverage["sites_total"]
     assert report["stages"]["weights"]["bit_equal"] == report["stages"]["weights"]["tensors"] == 106
@@ -52,8 +52,8 @@ def test_healthy_figures(verified):
 def test_decisions_were_compared(verified):
     for place in ("modules", "accumulated", "end_to_end"):
         counts = {count["name"]: count for count in verified[1].report["stages"][place]["decisions"]}
-        # 256 tokens at each of six steps that look back
-        assert counts["location"]["total"] == counts["argmax"]["total"] == 6 * 256
+        # 256 tokens at each of the four steps that look back
+        assert counts["location"]["total"] == counts["argmax"]["total"] == 4 * 256
         assert counts["argmax"]["beyond_margin"] == 0
 
 

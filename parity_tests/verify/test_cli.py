@@ -36,7 +36,7 @@ def healthy_reference(verified, monkeypatch):
 
 def command(weights, clip, report, *more):
     flags = ["verify", "ttvsr", "--weights", str(weights), "--input", str(clip), "--report", str(report), "--whole", "all"]
-    return [*flags, "--keyframe-stride", "2", "--quiet", *more]
+    return [*flags, "--keyframe-stride", "1", "--quiet", *more]
 
 
 @pytest.mark.slow
@@ -76,6 +76,8 @@ def test_wrong_usage_is_2(weights, clip_file, tmp_path, capsys):
     ckpt.rename(weights)
     assert cli.main(command(weights, clip_file, tmp_path / "r", "--max-frames", "0")) == 2
     assert "--max-frames must be at least 1" in capsys.readouterr().err
+    assert cli.main(command(weights, clip_file, tmp_path / "r", "--token-stride", "6")) == 3
+    assert "token_stride must be a multiple of 4, found 6" in capsys.readouterr().err
     assert not (tmp_path / "r").exists()
 
 
@@ -93,8 +95,8 @@ def test_what_cannot_run_is_3(weights, clip_file, frames, tmp_path, capsys):
     expect_3(capsys, "at least 64x64 pixels, found 64x40", weights, tmp_path / "small.npy", report)
     np.save(tmp_path / "nan.npy", np.where(frames > 0.5, np.nan, frames).astype(np.float32))
     expect_3(capsys, "NaN", weights, tmp_path / "nan.npy", report)
-    np.save(tmp_path / "truth.npy", np.zeros((4, 64, 64, 3), np.uint8))
-    expect_3(capsys, "expected 4 frames of 256x256", weights, clip_file, report, "--truth", str(tmp_path / "truth.npy"))
+    np.save(tmp_path / "truth.npy", np.zeros((3, 64, 64, 3), np.uint8))
+    expect_3(capsys, "expected 3 frames of 256x256", weights, clip_file, report, "--truth", str(tmp_path / "truth.npy"))
 
 
 def test_weights_that_do_not_fit_are_3(clip_file, tmp_path, capfd):
