@@ -33,8 +33,10 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--report", type=Path, required=True, help="folder for report.html, report.md, report.json")
     check.add_argument("--truth", type=Path, help="ground truth, four times the size of the input")
     check.add_argument("--max-frames", type=int, metavar="N", help="read only the first N frames")
-    check.add_argument("--keyframe-stride", type=int, metavar="N", help="frames between keyframes (default: 3)")
-    check.add_argument("--token-stride", type=int, metavar="N", help="pixels along a token, a multiple of 4 (default: 4)")
+    check.add_argument(
+        "--keyframe-stride", type=int, metavar="N", default=KEYFRAME_STRIDE, help="frames between keyframes"
+    )
+    check.add_argument("--token-stride", type=int, metavar="N", default=TOKEN_STRIDE, help="pixels along a token")
     check.add_argument(
         "--whole", default=DETAIL_STEPS, metavar="STEPS", help="steps compared module by module, or 'all'"
     )
@@ -85,13 +87,14 @@ def run_verify(args: argparse.Namespace) -> int:
 def make_job(args: argparse.Namespace, work: Path) -> verify.Job:
     """Read and check everything that a user may have got wrong, before anything long starts."""
     if args.weights.suffix not in (".pth", ".safetensors"):
-        raise UsageError(f"--weights takes what the reference can read, .pth or .safetensors, found {args.weights.name}.")
+        raise UsageError(
+            f"--weights takes what the reference can read, .pth or .safetensors, found {args.weights.name}."
+        )
     if not args.weights.is_file():
         raise PortError(f"no weights file {args.weights}. Name a checkpoint by --weights.")
     if args.max_frames is not None and args.max_frames < 1:
         raise UsageError(f"--max-frames must be at least 1, found {args.max_frames}.")
-    tokens = TOKEN_STRIDE if args.token_stride is None else args.token_stride
-    check_config(OFFICIAL_CHANNELS, NUM_BLOCKS, tokens, KEYFRAME_STRIDE if args.keyframe_stride is None else args.keyframe_stride)
+    check_config(OFFICIAL_CHANNELS, NUM_BLOCKS, args.token_stride, args.keyframe_stride)
     frames = verify.read_input(args.input, args.max_frames)
     return verify.Job(
         model=args.model,
@@ -99,7 +102,7 @@ def make_job(args: argparse.Namespace, work: Path) -> verify.Job:
         frames=frames,
         work=work.resolve(),
         truth=read_truth(args.truth, frames) if args.truth else None,
-        options=strides(args),
+        options=["--keyframe-stride", str(args.keyframe_stride), "--token-stride", str(args.token_stride)],
         whole=args.whole,
         trace_limit=args.trace_limit,
         device=args.device,
@@ -119,9 +122,3 @@ def read_truth(path: Path, frames: np.ndarray) -> np.ndarray:
             f"{truth.shape[2]}x{truth.shape[1]}, {truth.dtype}. Give the frames the input was made from."
         )
     return truth
-
-
-def strides(args: argparse.Namespace) -> list[str]:
-    """The flags that both captures take over."""
-    given = (("--keyframe-stride", args.keyframe_stride), ("--token-stride", args.token_stride))
-    return [part for flag, value in given if value is not None for part in (flag, str(value))]

@@ -38,7 +38,11 @@ def infer_arguments(prog: str, devices: Sequence[str], argv: Sequence[str] | Non
         "--keyframe-stride", type=_positive, default=facts.KEYFRAME_STRIDE, metavar="N", help="frames between keyframes"
     )
     parser.add_argument(
-        "--token-stride", type=_positive, default=facts.TOKEN_STRIDE, metavar="N", help="pixels along a token, a multiple of 4"
+        "--token-stride",
+        type=_positive,
+        default=facts.TOKEN_STRIDE,
+        metavar="N",
+        help="pixels along a token, a multiple of 4",
     )
     parser.add_argument("--max-frames", type=_positive, metavar="N", help="read only the first N frames")
     parser.add_argument(
