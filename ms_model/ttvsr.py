@@ -57,7 +57,7 @@ class TTVSR(nn.Cell):
 
     def construct(self, lrs):
         facts.check_frames(tuple(lrs.shape), str(lrs.dtype), self.token_stride)
-        facts.check_values(float(lrs.min()), float(lrs.max()))
+        facts.check_values(*_extremes(lrs))
         t = lrs.shape[1]
         flows_backward, flows_forward = self._flows(lrs)
         feats = self._features(lrs)
@@ -139,3 +139,10 @@ class TTVSR(nn.Cell):
         x = lrelu(self.upsample2(x))
         x = self.conv_last(lrelu(self.conv_hr(x)))
         return x + F.interpolate(lr, size=x.shape[2:], mode="bilinear", align_corners=False)
+
+
+def _extremes(x):
+    """The smallest and the largest value; NaN where any element is."""
+    # min and max here pass over NaN unless it comes first; a sum does not. 0 times a finite number adds nothing.
+    nothing = float((x * 0).sum())
+    return float(x.min()) + nothing, float(x.max()) + nothing

@@ -17,6 +17,7 @@ ONLY_PORT = {
     ("spynet.py", "_constant"): "mean and std: a .ckpt leaves buffers out, so they are parameters that are not trained",
     ("ltam.py", "_unit"): "F.normalize in the reference; MindSpore's has another epsilon, its norm a NaN gradient at zero",
     ("warp.py", "_nearest_pixel"): "MindSpore's nearest sampling rounds halves up, so the sampling is written out",
+    ("ttvsr.py", "_extremes"): "MindSpore's min and max pass over NaN",
     ("checkpoint.py", "_quiet"): "MindSpore logs to stderr what it also raises",
     ("checkpoint.py", "_umask"): "MindSpore leaves files read-only",
 }
@@ -38,7 +39,7 @@ def outline(source):
                 visit(node.body, f"{prefix}{node.name}.")
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 name = "forward" if prefix and node.name == "construct" else node.name
-                found[prefix + name] = ast.unparse(ast.arguments(**{**vars(node.args)})) if node.args else ""
+                found[prefix + name] = ast.unparse(node.args)
 
     visit(ast.parse(source).body, "")
     return found
