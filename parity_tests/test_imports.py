@@ -60,7 +60,7 @@ def imports(path, root):
 
 
 def forbidden_imports(root, forbidden=FORBIDDEN):
-    """"file:line imports name" of everything that crosses a border between packages."""
+    """ "file:line imports name" of everything that crosses a border between packages."""
     return [
         f"{path.relative_to(root)}:{line} imports {name}"
         for where, names in forbidden.items()
@@ -77,7 +77,7 @@ def room_of(name):
 
 
 def upward_imports(root):
-    """"file:line imports name" where a room of port imports one that stands at its own height or above."""
+    """ "file:line imports name" where a room of port imports one that stands at its own height or above."""
     found = []
     for path in python_files(root, "port"):
         own = path.relative_to(root / "port").parts[0].removesuffix(".py")
@@ -115,7 +115,10 @@ def test_the_columns_know_nothing_of_command_line_and_report():
 
 def test_enough_was_read():
     """An empty folder has no wrong imports: the borders are guarded where imports were found at all."""
-    seen = {where: {name.split(".")[0] for path in python_files(REPO, where) for _, name in imports(path, REPO)} for where in FORBIDDEN}
+    seen = {
+        where: {name.split(".")[0] for path in python_files(REPO, where) for _, name in imports(path, REPO)}
+        for where in FORBIDDEN
+    }
     assert {"torch", "mmcv", "port"} <= seen["torch_ref"]
     assert {"mindspore", "port"} <= seen["ms_model"]
     assert {"numpy", "port"} <= seen["port"]
@@ -127,8 +130,14 @@ PLANTED = {
     "at the top": ("port/metrics/psnr.py", "import torch\n"),
     "a part of it": ("port/metrics/psnr.py", "from torch.nn import functional\n"),
     "inside a function": ("port/cli.py", "def run():\n    import mindspore as ms\n    return ms\n"),
-    "inside a method, renamed": ("port/parity/verify.py", "class A:\n    def b(self):\n        from torch_ref import ttvsr as t\n"),
-    "under a condition": ("port/files.py", "if False:\n    try:\n        import ms_model.ttvsr\n    except ImportError: pass\n"),
+    "inside a method, renamed": (
+        "port/parity/verify.py",
+        "class A:\n    def b(self):\n        from torch_ref import ttvsr as t\n",
+    ),
+    "under a condition": (
+        "port/files.py",
+        "if False:\n    try:\n        import ms_model.ttvsr\n    except ImportError: pass\n",
+    ),
     "by name": ("port/infer.py", 'import importlib\nnet = importlib.import_module("torch_ref.networks")\n'),
     "other column": ("ms_model/warp.py", "def f():\n    from torch_ref.warp import flow_warp\n"),
     "mmcv in the port": ("ms_model/spynet.py", "from mmcv.cnn import ConvModule\n"),
@@ -181,9 +190,13 @@ def test_clean_files_are_left_alone(source, tmp_path):
 
 def loaded_after(statements):
     """Top-level names in sys.modules of a fresh process after the statements."""
-    program = f"import json, sys\n{statements}\nprint(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    program = (
+        f"import json, sys\n{statements}\nprint(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    )
     environment = os.environ | {"PYTHONPATH": str(REPO)}
-    done = subprocess.run([sys.executable, "-c", program], cwd=REPO, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPO, env=environment, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout.splitlines()[-1]))
 

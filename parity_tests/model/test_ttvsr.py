@@ -40,10 +40,24 @@ def run_both(pair, frames):
     return outputs, seen
 
 
+@pytest.fixture(scope="module")
+def four_frames(_shared_pair):
+    """A clip, both outputs and what both probes saw: computed once, compared and altered by several tests."""
+    frames = clip(np.random.default_rng(4), t=4)
+    return frames, *run_both(_shared_pair, frames)
+
+
 @pytest.fixture
 def net(side, ttvsr_pair):
     """The network of the column at hand."""
     return ttvsr_pair[list(COLUMNS).index(side.package)]
+
+
+@pytest.fixture
+def quick_net(net, monkeypatch):
+    """The same without its upsampler, half of the time, for what happens before it."""
+    monkeypatch.setattr(net, "_upsample", lambda backward, feat, forward, lr: forward)
+    return net
 
 
 # ------------------------------------------------------------------------------------------------------------- names
@@ -152,7 +166,10 @@ def test_a_checkpoint_of_two_minds_about_its_channels_is_refused(side, tmp_path)
 @pytest.mark.parametrize(
     "factor, message",
     [
-        (255, r"warning: TTVSR expects RGB in \[0, 1\]; these frames reach from .* to 25\d\. Divide 8-bit values by 255"),
+        (
+            255,
+            r"warning: TTVSR expects RGB in \[0, 1\]; these frames reach from .* to 25\d\. Divide 8-bit values by 255",
+        ),
         (1.8, r"warning: TTVSR expects RGB in \[0, 1\]; these frames reach from .* to 1\.8\.$"),
         (-1, r"warning: TTVSR expects RGB in \[0, 1\]; these frames reach from -1 to .*\.$"),
     ],
@@ -174,20 +191,30 @@ def test_values_a_little_outside_are_not(side, net, seeded, capsys):
 # ---------------------------------------------------------------------------------------------------- schedule of steps
 
 
-def test_steps_come_in_the_order_of_the_specification(side, net, seeded):
+def test_steps_come_in_the_order_of_the_specification(side, quick_net, seeded):
     seen = Recorded(side)
-    run(side, net, clip(seeded, t=3), seen)
+    run(side, quick_net, clip(seeded, t=3), seen)
     backward, forward = ["bwd.02", "bwd.01", "bwd.00"], ["fwd.00", "fwd.01", "fwd.02"]
     assert seen.steps == ["flows", "features", *backward, *forward, "up.00", "up.01", "up.02"]
 
 
-def test_keyframes_are_where_the_specification_has_them(side, make_ttvsr, seeded):
+def test_keyframes_are_where_the_specification_has_them(side, make_ttvsr, seeded, monkeypatch):
     """Stride 3 of 5 frames: backward 4 and 1 (never 0), forward 0 and 3. A keyframe is met from the next step on."""
     net = make_ttvsr(keyframe_stride=3)[list(COLUMNS).index(side.package)]
+    monkeypatch.setattr(net, "_upsample", lambda backward, feat, forward, lr: forward)
     seen = Recorded(side)
     run(side, net, clip(seeded, t=5), seen)
     met = {step.split("/")[0]: maps.shape[1] // 2 for step, maps in seen.decisions.items() if step.endswith("location")}
-    assert met == {"bwd.03": 1, "bwd.02": 1, "bwd.01": 1, "bwd.00": 2, "fwd.01": 1, "fwd.02": 1, "fwd.03": 1, "fwd.04": 2}
+    assert met == {
+        "bwd.03": 1,
+        "bwd.02": 1,
+        "bwd.01": 1,
+        "bwd.00": 2,
+        "fwd.01": 1,
+        "fwd.02": 1,
+        "fwd.03": 1,
+        "fwd.04": 2,
+    }
     stored = [name.split("/")[0] for name in seen.values if name.endswith("token_s3")]
     assert stored == ["bwd.04", "bwd.01", "fwd.00", "fwd.03"]
     y, x = np.mgrid[:16, :16]
@@ -196,10 +223,10 @@ def test_keyframes_are_where_the_specification_has_them(side, make_ttvsr, seeded
     assert 0 < np.abs(moved).max() <= bound  # x before y, moved by the flow and no further
 
 
-def test_token_flow_is_the_mean_flow_of_a_token_in_tokens(side, net, seeded):
+def test_token_flow_is_the_mean_flow_of_a_token_in_tokens(side, quick_net, seeded):
     seen = Recorded(side)
-    run(side, net, clip(seeded, t=2, h=64, w=72), seen)
-    flow = seen.values["flows_backward" if "flows_backward" in seen.values else "flows/flows_backward"][:, 0]
+    run(side, quick_net, clip(seeded, t=2, h=64, w=72), seen)
+    flow = seen.values["flows/flows_backward"][:, 0]
     mean = flow.astype(np.float64).reshape(1, 2, 16, 4, 18, 4).mean(axis=(3, 5)) / 4
     assert np.abs(mean).max() > 0.05
     np.testing.assert_allclose(seen.values["bwd.00/token_flow"], mean, atol=1e-6)
@@ -230,13 +257,13 @@ def mirrored(frames):
     return np.concatenate([frames, frames[:, ::-1]], axis=1)
 
 
-def test_flows_of_a_mirrored_clip_are_computed_once(side, net, seeded, monkeypatch):
+def test_flows_of_a_mirrored_clip_are_computed_once(side, quick_net, seeded, monkeypatch):
     """The backward flows in reverse serve as forward ones; what SPyNet would give is the same to the last bit."""
     frames = mirrored(clip(seeded, t=2))
-    calls, out = count_flows(side, net, frames)
+    calls, out = count_flows(side, quick_net, frames)
     assert calls == 1
-    monkeypatch.setattr(net, "_is_mirror_extended", lambda lrs: False)
-    calls, computed = count_flows(side, net, frames)
+    monkeypatch.setattr(quick_net, "_is_mirror_extended", lambda lrs: False)
+    calls, computed = count_flows(side, quick_net, frames)
     assert calls == 2
     assert worst(computed, out) <= 1e-6  # the batch is laid out the other way round, which may move a last bit
 
@@ -257,16 +284,16 @@ def almost_mirrored(frames):
     ],
     ids=["part of the batch", "one last bit", "odd"],
 )
-def test_other_clips_are_not_taken_for_mirrored(side, net, seeded, frames):
-    assert count_flows(side, net, frames(seeded))[0] == 2
+def test_other_clips_are_not_taken_for_mirrored(side, quick_net, seeded, frames):
+    assert count_flows(side, quick_net, frames(seeded))[0] == 2
 
 
-def test_a_batch_holds_independent_clips(side, net, seeded):
+def test_a_batch_holds_independent_clips(side, quick_net, seeded):
     """Two clips together give what each gives alone; kernels may add in another order for another batch."""
     frames = clip(seeded, n=2, t=2)
-    together = run(side, net, frames)
+    together = run(side, quick_net, frames)
     for i in range(2):
-        assert worst(run(side, net, frames[i : i + 1]), together[i : i + 1]) <= 5e-6
+        assert worst(run(side, quick_net, frames[i : i + 1]), together[i : i + 1]) <= 5e-6
 
 
 def test_output_is_the_enlarged_frame_plus_what_the_network_adds(side, net, seeded):
@@ -290,11 +317,12 @@ def test_output_is_the_enlarged_frame_plus_what_the_network_adds(side, net, seed
 # -------------------------------------------------------------------------------------------------- both columns, values
 
 # Nothing is imposed here, and no decision differs (asserted first), so the only difference is rounding, carried along the
-# recurrence. The limit is the one asked of a single module; measured end to end: 2e-6 of the output's rms.
+# recurrence. The output meets the limit asked of a single module (measured: 2e-6 of its rms). Inside, the warped features
+# differ most: an error of the flow (4e-6 pixels) times the step from pixel to pixel; measured 1.6e-5.
+ALONG_THE_WAY = 5e-5
 CASES = {
     "one frame": {"t": 1},
     "two frames": {"t": 2},
-    "four frames": {"t": 4},
     "batch of two": {"n": 2, "t": 2},
     "ragged": {"t": 3, "h": 64, "w": 70},
     "ragged both ways": {"t": 2, "h": 67, "w": 73},
@@ -303,12 +331,21 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_columns_agree(case, ttvsr_pair, seeded, tolerances):
-    outputs, (seen, ms_seen) = run_both(ttvsr_pair, clip(seeded, **CASES[case]))
+    assert_agree(*run_both(ttvsr_pair, clip(seeded, **CASES[case])), tolerances)
+
+
+def test_columns_agree_on_four_frames(four_frames, tolerances):
+    assert_agree(*four_frames[1:], tolerances)
+
+
+def assert_agree(outputs, probes, tolerances):
+    """Decisions first, then every named value, then the output."""
+    seen, ms_seen = probes
     assert_same_decisions(seen, ms_seen)
     assert seen.steps == ms_seen.steps
     assert list(seen.values) == list(ms_seen.values)
     for name in seen.values:
-        print(name); assert worst(seen.values[name], ms_seen.values[name]) <= tolerances.module_max_over_rms, name
+        assert worst(seen.values[name], ms_seen.values[name]) <= ALONG_THE_WAY, name
     assert worst(*outputs) <= tolerances.module_max_over_rms
     assert 0.1 < outputs[0].std() < 10
 
@@ -317,17 +354,15 @@ def test_columns_agree_on_a_mirrored_clip(ttvsr_pair, seeded, tolerances):
     """Keyframes repeat here and may tie; the first wins in both columns."""
     outputs, (seen, ms_seen) = run_both(ttvsr_pair, mirrored(clip(seeded, t=2)))
     assert "flows/flows_forward" not in seen.values and "flows/flows_forward" not in ms_seen.values
-    assert_same_decisions(seen, ms_seen)
-    assert worst(*outputs) <= tolerances.module_max_over_rms
+    assert_agree(outputs, (seen, ms_seen), tolerances)
 
 
 def test_columns_agree_on_a_still_clip(ttvsr_pair, seeded, tolerances):
     """Every keyframe is the same picture: equal index tokens tie to the last bit wherever their paths agree."""
-    outputs, (seen, ms_seen) = run_both(ttvsr_pair, np.repeat(clip(seeded, t=1), 4, axis=1))
+    outputs, (seen, ms_seen) = run_both(ttvsr_pair, np.repeat(clip(seeded, t=1), 3, axis=1))
     corr = seen.values["bwd.00/corr"]
     assert (corr.max(axis=1) == np.sort(corr, axis=1)[:, -2]).mean() > 0.05  # there are ties
-    assert_same_decisions(seen, ms_seen)
-    assert worst(*outputs) <= tolerances.module_max_over_rms
+    assert_agree(outputs, (seen, ms_seen), tolerances)
 
 
 def assert_same_decisions(seen, ms_seen):
@@ -336,9 +371,9 @@ def assert_same_decisions(seen, ms_seen):
     assert not any(differing.values()), differing
 
 
-def test_the_clip_exercises_what_is_compared(ttvsr_pair, seeded):
+def test_the_clip_exercises_what_is_compared(four_frames):
     """Paths leave their place, more than one keyframe wins, attention changes the features."""
-    seen = run_both(ttvsr_pair, clip(seeded, t=4))[1][0]
+    seen = four_frames[2][0]
     y, x = np.mgrid[:16, :16]
     assert (seen.decisions["bwd.00/location"][0, :2] != np.stack([x, y])).mean() > 0.1
     counts = np.bincount(seen.decisions["fwd.03/argmax"].ravel(), minlength=3)
@@ -353,12 +388,9 @@ class Imposed(Probe):
         return value * 0 if name == "argmax" else value
 
 
-def test_an_imposed_decision_is_used(ttvsr_pair, seeded, tolerances):
-    frames = clip(seeded, t=3)
-    free, _ = run_both(ttvsr_pair, frames)
-    imposed = [
-        run(column(), net, frames, Imposed()) for column, net in zip(COLUMNS.values(), ttvsr_pair, strict=True)
-    ]
+def test_an_imposed_decision_is_used(ttvsr_pair, four_frames, tolerances):
+    frames, free, _ = four_frames
+    imposed = [run(column(), net, frames, Imposed()) for column, net in zip(COLUMNS.values(), ttvsr_pair, strict=True)]
     assert worst(*imposed) <= tolerances.module_max_over_rms
     assert worst(free[1], imposed[1]) > 100 * tolerances.module_max_over_rms
 
@@ -382,13 +414,12 @@ def unscaled_token_flow(net, monkeypatch):
 
 
 @pytest.mark.parametrize("mistake", [shifted_keyframes, exchanged_directions, no_attention, unscaled_token_flow])
-def test_the_comparison_sees_mistakes(mistake, make_ttvsr, seeded, monkeypatch, tolerances):
-    """Each planted into the reference, against the reference."""
-    side, frames = COLUMNS["torch_ref"](), clip(seeded, t=4)
+def test_the_comparison_sees_mistakes(mistake, make_ttvsr, four_frames, monkeypatch, tolerances):
+    """Each planted into the reference, against the port."""
     net = make_ttvsr(keyframe_stride=1)[0]
-    right = run(side, net, frames)
     mistake(net, monkeypatch)
-    assert worst(right, run(side, net, frames)) > 50 * tolerances.module_max_over_rms
+    frames, (_, found), _ = four_frames
+    assert worst(run(COLUMNS["torch_ref"](), net, frames), found) > 50 * tolerances.module_max_over_rms
 
 
 # ------------------------------------------------------------------------------------------------------ compiled parts
@@ -462,26 +493,43 @@ def test_compiled_parts_of_the_reference_give_the_same(make_ttvsr, seeded, monke
 # everywhere and flips where output and target agree to rounding; ReLUs flip at zero: jumps of single elements that rounding
 # decides. PyTorch's own float32 gradients are off its float64 ones by as much. The flow network's pass through bilinear
 # sampling, whose derivative jumps between pixels, and through differences of neighbouring features, which cancel: looser.
-GRADIENT, FLOW_GRADIENT = 2e-4, 5e-3
+# Measured: 1.4e-5 and 8e-5; the limits are about ten times that.
+GRADIENT, FLOW_GRADIENT = 1.5e-4, 1e-3
+
+
+def loss_gradients(side, net, frames, target):
+    """Of the loss by every parameter. -> (loss, gradients by name, what the probe saw)"""
+    loss, seen = side.module("loss").charbonnier, Recorded(side)
+    net.watch(seen)
+    lrs, wanted = side.tensor(frames), side.tensor(target)
+    value, _, gradients = side.gradients(lambda: loss(net(lrs), wanted), [], net)
+    return value, gradients, seen
+
+
+def gradient_errors(reference, found):
+    """The worst relative L2 with its name, outside the flow network and in it."""
+    errors = {name: relative_l2(reference[name], found[name]) for name in reference}
+    inside = {name for name in errors if name.startswith("spynet.")}
+    return max((errors[name], name) for name in errors.keys() - inside), max((errors[name], name) for name in inside)
 
 
 @pytest.mark.slow
-def test_gradients_by_every_parameter_agree(ttvsr_pair, seeded):
+def test_gradients_by_every_parameter_agree(make_ttvsr, seeded):
+    pair = make_ttvsr(keyframe_stride=1)
     frames, target = clip(seeded, t=3), seeded.random((1, 3, 3, 256, 256), dtype=np.float32)
-    results = []
-    for side, net in zip((column() for column in COLUMNS.values()), ttvsr_pair, strict=True):
-        loss, seen = side.module("loss").charbonnier, Recorded(side)
-        net.watch(seen)
-        lrs, wanted = side.tensor(frames), side.tensor(target)
-        value, _, gradients = side.gradients(lambda net=net, lrs=lrs, wanted=wanted, loss=loss: loss(net(lrs), wanted), [], net)
-        results.append((value, gradients, seen))
+    sides = [column() for column in COLUMNS.values()]
+    results = [loss_gradients(side, net, frames, target) for side, net in zip(sides, pair, strict=True)]
     (value, reference, seen), (ms_value, found, ms_seen) = results
     assert_same_decisions(seen, ms_seen)
     assert value == pytest.approx(ms_value, rel=1e-6)
     assert reference.keys() == found.keys() == expected_shapes(TTVSRConfig(16, 1)).keys() - BUFFERS
-    errors = {name: relative_l2(reference[name], found[name]) for name in reference}
     assert all(np.linalg.norm(array) > 0 for array in reference.values())
-    for n in errors: print(n, errors[n])
-    flow = {name: error for name, error in errors.items() if name.startswith("spynet.")}
-    assert max((errors[name], name) for name in errors.keys() - flow.keys())[0] <= GRADIENT
-    assert max((error, name) for name, error in flow.items())[0] <= FLOW_GRADIENT
+    outside, flow = gradient_errors(reference, found)
+    assert outside[0] <= GRADIENT, outside
+    assert flow[0] <= FLOW_GRADIENT, flow
+    # and the limits see a gradient that is cut where values stay right: at the similarity
+    similarity = pair[0].LTAM._similarity
+    pair[0].LTAM._similarity = lambda *arguments: similarity(*arguments).detach()
+    cut_value, cut, _ = loss_gradients(sides[0], pair[0], frames, target)
+    assert cut_value == value
+    assert gradient_errors(cut, found)[0][0] > 10 * GRADIENT

@@ -147,10 +147,8 @@ def random_like(rng, shapes, gain=1.0):
     """name -> float32 weights: kernels of standard deviation gain / sqrt(fan-in), biases within 0.1."""
     drawn = {}
     for name, shape in shapes.items():
-        if len(shape) == 4:
-            array = rng.normal(0, gain / np.sqrt(np.prod(shape[1:])), shape)
-        else:
-            array = rng.uniform(-0.1, 0.1, shape)
+        kernel = len(shape) == 4
+        array = rng.normal(0, gain / np.sqrt(np.prod(shape[1:])), shape) if kernel else rng.uniform(-0.1, 0.1, shape)
         drawn[name] = array.astype(np.float32)
     return drawn
 

@@ -61,7 +61,9 @@ def test_residual_block_by_hand(side):
     centre = np.zeros((1, 1, 3, 3), np.float32)
     centre[0, 0, 1, 1] = 1
     one = np.ones(1, np.float32)
-    side.fill(block, {"conv1.weight": 2 * centre, "conv1.bias": one, "conv2.weight": -3 * centre, "conv2.bias": 5 * one})
+    side.fill(
+        block, {"conv1.weight": 2 * centre, "conv1.bias": one, "conv2.weight": -3 * centre, "conv2.bias": 5 * one}
+    )
     x = np.array([-2.0, -0.5, 0.0, 1.0], np.float32).reshape(1, 1, 2, 2)
     assert side.array(block(side.tensor(x))).ravel().tolist() == [3.0, 4.5, 2.0, -3.0]
 

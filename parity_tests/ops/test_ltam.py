@@ -122,7 +122,6 @@ def test_leftover_rows_and_columns_keep_the_anchor(side, seeded):
 
 
 def swap_x_and_y(case):
-    h, w = case.size
     case.locations = case.locations.reshape(2, -1, 2, *case.grid)[:, :, ::-1].reshape(case.locations.shape)
     case.locations = np.minimum(case.locations, min(case.grid) - 1)
 

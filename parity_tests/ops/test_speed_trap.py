@@ -47,7 +47,13 @@ def run(program, isa=None):
     environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
     environment |= {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(REPO)} | ({VARIABLE: isa} if isa else {})
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, cwd=REPO, capture_output=True, text=True, timeout=300, check=True
+        [sys.executable, "-c", program],
+        env=environment,
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
     )
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -65,8 +71,8 @@ def has_avx512():
 
 def test_the_package_sets_the_cap_before_mindspore():
     """`import ms_model` alone sets it and imports nothing heavy; every module of the package comes after."""
-    program = "import json, os, sys, ms_model; print(json.dumps([os.environ['ONEDNN_MAX_CPU_ISA'], 'mindspore' in sys.modules]))"
-    assert run(program) == ["AVX2", False]
+    shown = f"[os.environ['{VARIABLE}'], 'mindspore' in sys.modules]"
+    assert run(f"import json, os, sys, ms_model; print(json.dumps({shown}))") == ["AVX2", False]
 
 
 @pytest.mark.parametrize("module", ["blocks", "networks", "capture"])

@@ -112,7 +112,12 @@ def test_one_level_agrees(seeded, tolerances):
 
 @pytest.mark.parametrize(
     "broken, least",
-    [("ref and supp exchanged", 0.1), ("one kernel mirrored", 1e-3), ("mean in BGR order", 1e-3), ("level 0 left out", 1e-3)],
+    [
+        ("ref and supp exchanged", 0.1),
+        ("one kernel mirrored", 1e-3),
+        ("mean in BGR order", 1e-3),
+        ("level 0 left out", 1e-3),
+    ],
 )
 def test_the_comparison_sees_mistakes(broken, least, seeded):
     side, weights = COLUMNS["torch_ref"](), seeded_weights()

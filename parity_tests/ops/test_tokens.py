@@ -89,7 +89,9 @@ def fold_by_reshape(x, patch):
 
 
 # At 64x64 a 2x map resized bilinearly is the mean of 2x2, exactly what pooling gives: nothing to see with patch 8 there.
-@pytest.mark.parametrize("broken, patch", [(bilinear_for_pooling, 6), (no_padding, 6), (no_padding, 8), (fold_by_reshape, 8)])
+@pytest.mark.parametrize(
+    "broken, patch", [(bilinear_for_pooling, 6), (no_padding, 6), (no_padding, 8), (fold_by_reshape, 8)]
+)
 def test_the_specification_in_loops_sees_mistakes(broken, patch, seeded):
     x = seeded.standard_normal((1, 2, 64, 64)).astype(np.float32)
     assert worst(enlarged_by_hand(x, S, patch), broken(x, patch)) > 0.5
