@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from parity_tests.golden.cases import BESIDE, OFFICIAL, Case, is_there, load_case
+from parity_tests.golden.cases import BESIDE, OFFICIAL, TRAINING, Case, is_there, load_case
+from parity_tests.golden.training import train, training_shares
 from port.files import write_text
 from port.parity.probe import Probe
 from torch_ref.ttvsr import TTVSR
@@ -126,6 +127,25 @@ def table(names: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def training_table(names: list[str]) -> str:
+    """Markdown: the worst of losses, gradients and updates of five Adam steps, each as a share of what is allowed."""
+    lines = [
+        "",
+        "Five steps of Adam. Allowed: losses 10 times, gradients 5 times, update norms 10 times the official network's float32",
+        "error against float64, per loss and per parameter (the first loss at least 1e-7).",
+        "",
+        "| case | compared | worst | of what is allowed |",
+        "|---|---:|---|---:|",
+    ]
+    for name in names:
+        case = load_case(name)
+        for what, (count, worst, share) in training_shares(case, *train(case)).items():
+            lines.append(f"| {name} | {count} {what} | {worst} | {share:.0%} |")
+        print(name, file=sys.stderr)
+    return "\n".join(lines) + "\n"
+
+
 if __name__ == "__main__":
-    write_text(REPORT, table([name for name in OFFICIAL + BESIDE if is_there(name)]))
+    forward = table([name for name in OFFICIAL + BESIDE if is_there(name)])
+    write_text(REPORT, forward + training_table([name for name in TRAINING if is_there(name)]))
     print(REPORT)

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-import ms_model  # noqa: F401  (before mindspore: it sets the environment)
+from ms_model.ttvsr import TTVSR  # isort: skip  (before mindspore: the package sets the environment)
 from mindspore import Parameter, Tensor, load_param_into_net  # isort: skip
 
-from ms_model.ttvsr import TTVSR
 from parity_tests.golden.agreement import Agreement, kind_of, pick
 from parity_tests.golden.cases import OFFICIAL, OWN, load_case
 from parity_tests.golden.test_torch_ref import beside
@@ -42,7 +41,7 @@ def run_port(case):
     return net(Tensor(case.frames())).asnumpy(), keep.values
 
 
-@pytest.mark.parametrize("name", [*OFFICIAL, *OWN, *map(beside, ("odd", "mirror", "stride2", "ragged"))])
+@pytest.mark.parametrize("name", [*OFFICIAL, *OWN, *map(beside, ("mirror", "ragged"))])
 def test_forward(name):
     case = load_case(name)
     output, values = run_port(case)

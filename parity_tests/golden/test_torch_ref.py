@@ -1,6 +1,5 @@
 """torch_ref reproduces every golden case, within the agreement that the cases state."""
 
-import numpy as np
 import pytest
 import torch
 
@@ -16,11 +15,7 @@ from parity_tests.golden.cases import (
     is_there,
     load_case,
 )
-from parity_tests.golden.training import gradient_errors, loss_errors, relative, train, update_errors
-
-GRADIENT_AGREEMENT = 5.0  # times the official network's float32 error, as the golden README derives
-LATER_AGREEMENT = 10.0  # for later losses and update norms
-LOSS_FLOOR = 1e-7  # the first loss should agree to about this
+from parity_tests.golden.training import LOSS_FLOOR, train, training_shares
 
 
 def beside(name):
@@ -79,17 +74,15 @@ def test_forward_can_fail(place, monkeypatch):
 def test_training(name):
     """Loss, gradients and five Adam steps of the official network."""
     case = load_case(name)
-    losses, gradients, updates = train(case)
-    allowed = loss_errors(case)
-    for step, (loss, golden) in enumerate(zip(losses, case.about["losses"], strict=True)):
-        assert abs(loss - golden) <= max(LOSS_FLOOR, LATER_AGREEMENT * allowed[step]), f"loss before step {step}"
-    errors = gradient_errors(case)
-    for key, golden in case.tensors.items():
-        if key.startswith("grad."):
-            parameter = key.removeprefix("grad.")
-            assert relative(gradients[parameter], golden) <= GRADIENT_AGREEMENT * errors[parameter], key
-    for parameter, golden in case.about["grad_norm_step0"].items():
-        norm = np.linalg.norm(gradients[parameter].astype(np.float64))
-        assert abs(norm - golden) <= GRADIENT_AGREEMENT * errors[parameter] * golden, parameter
-    for parameter, golden in case.about["param_update_norm_after5"].items():
-        assert abs(updates[parameter] - golden) <= LATER_AGREEMENT * update_errors(case)[parameter] * golden, parameter
+    shares = training_shares(case, *train(case))
+    assert shares["losses"][0] == 6 and shares["gradients"][0] > 0 and shares["update norms"][0] > 50
+    assert {kind: row for kind, row in shares.items() if not row[2] <= 1} == {}
+
+
+def test_training_can_fail(monkeypatch):
+    """An eps outside the root is seen at the first loss, though it moves it by 1e-6 only."""
+    case = load_case("own_train")
+    monkeypatch.setattr("parity_tests.golden.training.STEPS", 0)
+    monkeypatch.setattr("parity_tests.golden.training.charbonnier", lambda a, b: ((a - b).abs() + 1e-6).mean())
+    (loss,), _, _ = train(case)
+    assert abs(loss - case.about["losses"][0]) > LOSS_FLOOR
