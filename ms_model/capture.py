@@ -61,13 +61,18 @@ def weight_hashes(net):
 def forward(net, frames, recorder, spec):
     """One run of a pass. frames (1, t, 3, h, w) float32 -> (t, 3, 4h, 4w)"""
     with hooked(net, recorder, modules=not spec.compiled):
-        return to_numpy(net(Tensor(frames, precision(spec))))[0]
+        return to_numpy(net(placed(frames, spec)))[0]
 
 
 def replay(net, module, inputs, spec):
     """One call of one module on given inputs. -> its output as an array"""
     called = dict(net.cells_and_names())[module]
-    return to_numpy(called(*(Tensor(array, precision(spec)) for array in inputs)))
+    return to_numpy(called(*(placed(array, spec) for array in inputs)))
+
+
+def placed(array, spec):
+    """The array as a tensor of a pass."""
+    return Tensor(array, precision(spec))
 
 
 def precision(spec):
@@ -86,7 +91,7 @@ def run(args):
     """All passes asked for. -> 0, or 3 when a run broke off"""
     passes = chosen_passes(args)
     device.select(args.device)
-    frames = read_frames(args.input)
+    frames = read_frames(args.input) if set(passes) != {"replay"} else None
     complete = True
     for name in passes:
         net = load_network(args.model, args.weights, **network_options(args))

@@ -27,7 +27,9 @@ def fitting(path, sizes, options):
     """The sizes of a file and the options together. Raises PortError where the two contradict each other."""
     for name in sizes.keys() & options.keys():
         if options[name] != sizes[name]:
-            raise PortError(f"{path} holds a network of {name} = {sizes[name]}, asked for {options[name]!r}. Leave it out.")
+            raise PortError(
+                f"{path} holds a network of {name} = {sizes[name]}, asked for {options[name]!r}. Leave it out."
+            )
     return sizes | options
 
 

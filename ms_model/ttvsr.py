@@ -56,7 +56,7 @@ class TTVSR(nn.Cell):
         self._upsample = mindspore.jit(self._upsample)
 
     def construct(self, lrs):
-        facts.check_frames(tuple(lrs.shape), str(lrs.dtype), self.token_stride)
+        facts.check_frames(tuple(lrs.shape), str(lrs.dtype), self.token_stride, str(self.fusion.weight.dtype))
         facts.check_values(*_extremes(lrs))
         t = lrs.shape[1]
         flows_backward, flows_forward = self._flows(lrs)

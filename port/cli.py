@@ -15,7 +15,8 @@ from port.errors import PARITY_FAILED, PASSED, PortError, UsageError, run_comman
 from port.files import make_folder
 from port.models.ttvsr import KEYFRAME_STRIDE, NUM_BLOCKS, OFFICIAL_CHANNELS, SCALE, TOKEN_STRIDE, check_config
 from port.parity import verify
-from port.parity.capture import DETAIL_STEPS
+from port.parity.capture import DETAIL_STEPS, gigabytes
+from port.report.summary import strict
 from port.report.write import headline, write_report
 from port.video.read import read_clip
 
@@ -41,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--whole", default=DETAIL_STEPS, metavar="STEPS", help="steps compared module by module, or 'all'"
     )
     check.add_argument(
-        "--trace-limit", type=float, default=8.0, metavar="GB", help="most that one trace may take on disk"
+        "--trace-limit", type=gigabytes, default=8.0, metavar="GB", help="most that one trace may take on disk"
     )
     check.add_argument("--work", type=Path, help="folder for the traces, kept (default: a temporary one, removed)")
     check.add_argument("--device", default="cpu", choices=("cpu", "ascend"), help="where the port runs")
@@ -78,7 +79,7 @@ def run_verify(args: argparse.Namespace) -> int:
         outcome.report["command"] = "python -m port " + shlex.join(sys.argv[1:])
         write_report(args.report, outcome)
     if args.json:
-        console.print_json(outcome.report)
+        console.print_json(strict(outcome.report))
     else:
         headline(outcome.report, args.report)
     return PASSED if outcome.report["verdict"] == "pass" else PARITY_FAILED
@@ -95,7 +96,7 @@ def make_job(args: argparse.Namespace, work: Path) -> verify.Job:
     if args.max_frames is not None and args.max_frames < 1:
         raise UsageError(f"--max-frames must be at least 1, found {args.max_frames}.")
     check_config(OFFICIAL_CHANNELS, NUM_BLOCKS, args.token_stride, args.keyframe_stride)
-    frames = verify.read_input(args.input, args.max_frames)
+    frames = verify.read_input(args.input, args.max_frames, args.token_stride)
     return verify.Job(
         model=args.model,
         weights=args.weights.resolve(),

@@ -60,14 +60,19 @@ def weight_hashes(net):
 def forward(net, frames, recorder, spec):
     """One run of a pass. frames (1, t, 3, h, w) float32 -> (t, 3, 4h, 4w)"""
     with hooked(net, recorder, modules=not spec.compiled), torch.no_grad():
-        return to_numpy(net.to(precision(spec))(torch.from_numpy(frames).to(precision(spec))))[0]
+        return to_numpy(net.to(precision(spec))(placed(frames, spec)))[0]
 
 
 def replay(net, module, inputs, spec):
     """One call of one module on given inputs. -> its output as an array"""
     called = net.to(precision(spec)).get_submodule(module)
     with torch.no_grad():
-        return to_numpy(called(*(torch.from_numpy(array).to(precision(spec)) for array in inputs)))
+        return to_numpy(called(*(placed(array, spec) for array in inputs)))
+
+
+def placed(array, spec):
+    """The array as a tensor of a pass, on the device in use."""
+    return torch.as_tensor(array, dtype=precision(spec), device=torch.get_default_device())
 
 
 def precision(spec):
@@ -84,7 +89,7 @@ def run(args):
     """All passes asked for. -> 0, or 3 when a run broke off"""
     passes = chosen_passes(args)
     device.select(args.device)
-    frames = read_frames(args.input)
+    frames = read_frames(args.input) if set(passes) != {"replay"} else None
     complete = True
     for name in passes:
         net = load_network(args.model, args.weights, **network_options(args))

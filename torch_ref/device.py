@@ -13,6 +13,7 @@ def select(name, threads=None):
         raise PortError(f"unknown device {name!r}; PyTorch here knows {', '.join(DEVICES)}.")
     if name == "cuda" and not torch.cuda.is_available():
         raise PortError("no CUDA device is available to PyTorch here. Use --device cpu.")
+    torch.backends.cudnn.allow_tf32 = False  # on by default; a reference rounds to float32 and no further
     if threads:
         torch.set_num_threads(threads)
     torch.set_default_device(name)

@@ -56,7 +56,7 @@ class TTVSR(nn.Module):
         self._upsample = torch.compile(self._upsample)
 
     def forward(self, lrs):
-        facts.check_frames(tuple(lrs.shape), str(lrs.dtype), self.token_stride)
+        facts.check_frames(tuple(lrs.shape), str(lrs.dtype), self.token_stride, str(self.fusion.weight.dtype))
         facts.check_values(float(lrs.min()), float(lrs.max()))
         t = lrs.shape[1]
         flows_backward, flows_forward = self._flows(lrs)

@@ -108,6 +108,8 @@ def one_bad(value):
         (zeros(1, 2, 3, 63, 80), r"at least 64x64 pixels, found 80x63"),
         (zeros(1, 2, 3, 64, 60), r"at least 64x64 pixels, found 60x64"),
         (zeros(1, 2, 3, 64, 64, dtype=np.uint8), r"floating point in \[0, 1\].*[uU][iI]nt8.*x / 255"),
+        (zeros(1, 2, 3, 64, 64, dtype=np.float64), r"frames are float64, the network's weights float32"),
+        (zeros(1, 2, 3, 64, 64, dtype=np.float16), r"frames are float16, the network's weights float32"),
         (zeros(1, 2, 3, 64, 64, dtype=np.int64), r"floating point in \[0, 1\].*[iI]nt64"),
         (zeros(1, 0, 3, 64, 64), r"hold no picture"),
         (one_bad(np.nan), r"NaN or infinite"),

@@ -125,6 +125,27 @@ def test_a_run_that_broke_off_fails(compared, values):
     assert modules.summary(lambda row: row.relative)["broke_off"].startswith("RuntimeError")
 
 
+def test_an_unstable_reference_excuses_nothing(traced, values):
+    """Ten times a large error would let anything pass."""
+    reference = rounded(values, 1, size=0.1)
+    port = traced("port", rounded(values, 2, size=0.1))
+    stage = compare.compare_accumulated(traced("reference", reference), traced("float64", values), port, LIMITS, SOURCES)
+    assert not stage.passed and "not stable here" in stage.failing[0].reason
+
+
+def test_compiled_frames_are_compared_in_full(tmp_path):
+    """One wrong pixel of many, at a place that is not sampled."""
+    frames = np.random.default_rng(0).random((1, 3, 64, 64)).astype(np.float32)
+    wrong = frames.copy()
+    wrong[0, 0, 0, 0] += 1e-3
+    for name, output in (("imposed", frames), ("compiled", wrong)):
+        writer = TraceWriter(tmp_path / name, 10**9)
+        writer.add("up.00/v", "value", frames, whole=False)
+        writer.finish(output, error=None)
+    stage = compare.compare_compiled(Trace(tmp_path / "imposed"), Trace(tmp_path / "compiled"), LIMITS, SOURCES)
+    assert [row.site for row in stage.failing] == ["end/frames"]
+
+
 def test_first_divergence_is_the_earliest(compared, values):
     port = rounded(values, 2)
     for name in ("token_s2", "b.0.c:out"):

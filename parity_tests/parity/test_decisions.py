@@ -49,7 +49,7 @@ def test_top_gap():
     assert np.isinf(top_gap(scores[:, :1])).all()
 
 
-def judged(tmp_path, scores32, scores64, ours, theirs):
+def judged(tmp_path, scores32, scores64, ours, theirs, same_source=False):
     """The row and count of one arg-max site with these scores and choices."""
     for name, scores, choice in (("reference", scores32, theirs), ("float64", scores64, theirs), ("port", scores32, ours)):
         writer = TraceWriter(tmp_path / name, 10**9)
@@ -57,7 +57,8 @@ def judged(tmp_path, scores32, scores64, ours, theirs):
         writer.add("bwd.00/argmax", "decision", choice, whole=True)
         writer.finish(None, error=None)
     row, count = Row(0, "bwd.00/argmax", "decision", "LTAM (arg-max)"), DecisionCount("argmax")
-    judge_decision(row, *(Trace(tmp_path / name) for name in ("reference", "float64", "port")), LIMITS, count)
+    traces = (Trace(tmp_path / name) for name in ("reference", "float64", "port"))
+    judge_decision(row, *traces, LIMITS, count, same_source)
     return row, count.as_dict()
 
 
@@ -80,6 +81,15 @@ def test_a_tie_to_rounding_may_fall_either_way(tmp_path, scores):
     assert row.reason is None and not row.identical
     assert (count["disagreeing"], count["beyond_margin"], count["steps"]) == (1, 0, ["bwd.00"])
     assert count["median_margin"] == pytest.approx(1e-7, rel=1e-3)
+
+
+def test_on_the_same_values_even_a_tie_may_not_differ(tmp_path):
+    """Fed with the reference's scores, a port that takes the last of equal keyframes is wrong, not unlucky."""
+    tied = np.zeros((1, 3, 4))
+    last, first = np.full((1, 4), 2, np.int32), np.zeros((1, 4), np.int32)
+    row, count = judged(tmp_path, tied.astype(np.float32), tied, last, first, same_source=True)
+    assert "4 of 4 choices differ" in row.reason and "made from the same values" in row.reason
+    assert judged(tmp_path, tied.astype(np.float32), tied, last, first)[0].reason is None
 
 
 def test_a_clear_choice_may_not_differ(tmp_path, scores):

@@ -158,3 +158,17 @@ def test_frames_of_another_form_are_refused(tmp_path):
     np.save(tmp_path / "o.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(PortError, match="cannot read the frames"):
         capture.read_frames(tmp_path / "o.npy")
+
+
+def test_values_whose_squares_overflow_are_finite_and_measured():
+    """An exploding port passes through 1e19 .. 1e38: its statistics must stay numbers that JSON can hold."""
+    site = measure("s/a", "value", np.full(8, 1e25, np.float32), 0)
+    assert site.nonfinite == 0 and site.rms == pytest.approx(1e25, rel=1e-6) and site.mean == pytest.approx(1e25, rel=1e-6)
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "0", "-1", "much"])
+def test_the_limit_is_a_positive_number(text, capsys):
+    flags = ["ttvsr", "--weights", "w", "--input", "i", "--out", "o", "--trace-limit", text]
+    with pytest.raises(SystemExit) as stopped:
+        capture.capture_arguments("capture", ("cpu",)).parse_args(flags)
+    assert stopped.value.code == 2 and "--trace-limit" in capsys.readouterr().err

@@ -32,11 +32,12 @@ def check_config(mid_channels: int, num_blocks: int, token_stride: int, keyframe
         )
 
 
-def check_frames(shape: tuple[int, ...], dtype: str, token_stride: int = TOKEN_STRIDE) -> None:
+def check_frames(shape: tuple[int, ...], dtype: str, token_stride: int = TOKEN_STRIDE, wanted: str = "float32") -> None:
     """Refuse frames the network cannot take.
 
     shape  expected (n, t, 3, h, w) with n, t >= 1 and h, w >= 64
     dtype  name of the element type; a floating one is expected
+    wanted the element type of the network's weights, which the frames must have
     Raises PortError saying what was found and what to do.
     """
     if len(shape) != 5:
@@ -54,6 +55,11 @@ def check_frames(shape: tuple[int, ...], dtype: str, token_stride: int = TOKEN_S
     if "float" not in dtype.lower():
         raise PortError(
             f"TTVSR: frames must be floating point in [0, 1], found {dtype}. Convert 8-bit pictures by x / 255 in float32."
+        )
+    found, wanted = (name.lower().removeprefix("torch.") for name in (dtype, wanted))
+    if found != wanted:
+        raise PortError(
+            f"TTVSR: the frames are {found}, the network's weights {wanted}. Convert the frames to {wanted}."
         )
     least = max(MIN_SIZE, 2 * token_stride)
     if min(shape[3:]) < least:

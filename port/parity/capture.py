@@ -4,6 +4,7 @@
 """
 
 import argparse
+import hashlib
 import platform
 import sys
 import time
@@ -64,13 +65,21 @@ def capture_arguments(prog: str, devices: tuple[str, ...]) -> argparse.ArgumentP
     parser.add_argument("--reference", type=Path, help="folder of the trace whose values or decisions are put in")
     parser.add_argument("--replay", default="", metavar="SITES", help="outputs that the pass 'replay' computes again")
     parser.add_argument("--whole", default=DETAIL_STEPS, help="steps whose module tensors are stored whole, or 'all'")
-    parser.add_argument("--trace-limit", type=float, default=8.0, metavar="GB", help="most that one trace may take")
+    parser.add_argument("--trace-limit", type=gigabytes, default=8.0, metavar="GB", help="most that one trace may take")
     parser.add_argument("--device", default=devices[0], choices=devices)
     parser.add_argument("--keyframe-stride", type=int, help="frames between keyframes (default: the network's)")
     parser.add_argument("--token-stride", type=int, help="pixels along the side of a token (default: the network's)")
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
+
+
+def gigabytes(text: str) -> float:
+    """A positive, finite number of gigabytes, for argparse."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a positive number of gigabytes, found {text!r}")
+    return number
 
 
 def chosen_passes(args: argparse.Namespace) -> list[str]:
@@ -101,6 +110,11 @@ def read_frames(path: Path) -> np.ndarray:
     return frames[None]
 
 
+def frames_sha256(frames: np.ndarray) -> str:
+    """What identifies the input of a trace: the bytes of its frames, however they are stored."""
+    return hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest()
+
+
 def run_pass(
     name: str,
     args: argparse.Namespace,
@@ -115,11 +129,13 @@ def run_pass(
     """
     reference = args.reference or args.out / "reference"
     trace = Trace(reference) if PASSES[name].needs_reference else None
+    frames = read_frames(args.input)
+    about = {**about, "input_sha256": frames_sha256(frames), "strides": [args.token_stride, args.keyframe_stride]}
     writer = TraceWriter(args.out / name, int(args.trace_limit * 1e9))
     plan = PASSES[name].plan(frozenset(args.whole.split(",")))
     output, error, start = None, None, time.perf_counter()
     with console.progress(args.quiet) as display:
-        task = display.add_task(f"{args.model}: {name}", total=2 + 3 * read_frames(args.input).shape[1])
+        task = display.add_task(f"{args.model}: {name}", total=2 + 3 * frames.shape[1])
         recorder = Recorder(writer, to_numpy, like, plan, trace, on_step=lambda label: display.advance(task))
         try:
             output = run(recorder)

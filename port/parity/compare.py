@@ -93,7 +93,7 @@ def compare_modules(
         if row.reason is not None:
             continue
         if row.kind == "decision":
-            _decide(row, reference, truth, forced, limits, stage)
+            _decide(row, reference, truth, forced, limits, stage, same_source=True)
         elif site.hash == forced.sites[row.site].hash:
             row.identical, row.max_abs, row.relative = True, 0.0, 0.0
         else:
@@ -130,7 +130,7 @@ def compare_accumulated(
     for row in _rows(reference, imposed, sources, stage):
         stage.rows.append(row)
         if row.reason is None and (missing := mismatch(reference.sites[row.site], truth.sites.get(row.site), False)):
-            row.reason = f"float64 run: {missing}"
+            row.reason = f"the float64 run does not fit the reference: {missing.replace('the port', 'it')}"
         if row.reason is not None:
             continue
         if row.kind == "decision":
@@ -140,7 +140,12 @@ def compare_accumulated(
         difference(row, a, b, reference.sites[row.site].rms)
         row.identical = reference.sites[row.site].hash == imposed.sites[row.site].hash
         row.ratio = error_ratio(a, b, exact, limits.accumulated_floor_eps)
-        if not row.ratio <= limit:
+        own = rms(a - exact.astype(np.float64))
+        if not own <= limits.reference_own_error * rms(exact):
+            row.reason = (
+                f"no judgement: the reference's own rounding is {own / rms(exact):.2g} x rms, it is not stable here"
+            )
+        elif not row.ratio <= limit:
             row.reason = f"errs {row.ratio:.3g} times as much as the reference, limit {limit:g}"
     return stage
 
@@ -157,9 +162,23 @@ def compare_compiled(imposed: Trace, compiled: Trace, limits: Tolerances, source
             row.identical = imposed.sites[row.site].hash == compiled.sites[row.site].hash
             if not row.relative <= limit:
                 row.reason = f"compiled differs from eager by {row.relative:.3g} x rms, limit {limit:g}"
+    _compare_outputs(stage, imposed.output(), compiled.output(), limit)
     stage.skipped = [(site.name, "inside a compiled part, where no hook fires") for site in imposed.sites.values()
                      if site.kind in ("input", "output")]  # fmt: skip
     return stage
+
+
+def _compare_outputs(stage: Stage, eager: np.ndarray | None, compiled: np.ndarray | None, limit: float) -> None:
+    """All frames in full; the sites before them by their samples."""
+    row = Row(float(len(stage.rows)), "end/frames", "output", "the network")
+    stage.rows.append(row)
+    if eager is None or compiled is None or eager.shape != compiled.shape:
+        row.reason = "one of the two runs gave no frames, or frames of another shape"
+        return
+    difference(row, eager, compiled, rms(eager))
+    row.identical = row.max_abs == 0
+    if not row.relative <= limit:
+        row.reason = f"compiled differs from eager by {row.relative:.3g} x rms, limit {limit:g}"
 
 
 def count_free_decisions(
@@ -198,10 +217,12 @@ def _rows(reference: Trace, port: Trace, sources: Mapping[str, str], stage: Stag
             yield Row(last + 0.5, name, site.kind, module_of(name, called, sources), reason="only in the port")
 
 
-def _decide(row: Row, reference: Trace, truth: Trace, port: Trace, limits: Tolerances, stage: Stage) -> None:
+def _decide(
+    row: Row, reference: Trace, truth: Trace, port: Trace, limits: Tolerances, stage: Stage, same_source: bool = False
+) -> None:
     name = row.site.partition("/")[2].partition("#")[0]
     count = stage.decisions.setdefault(name, DecisionCount(name))
-    judge_decision(row, reference, truth, port, limits, count)
+    judge_decision(row, reference, truth, port, limits, count, same_source)
 
 
 def compare_weights(

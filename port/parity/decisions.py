@@ -76,9 +76,18 @@ class DecisionCount:
 
 
 def judge_decision(
-    row: Row, reference: Trace, truth: Trace, port: Trace, limits: Tolerances, count: DecisionCount
+    row: Row,
+    reference: Trace,
+    truth: Trace,
+    port: Trace,
+    limits: Tolerances,
+    count: DecisionCount,
+    same_source: bool = False,
 ) -> None:
-    """Compare one decision site choice by choice, fill `row` and add to `count`."""
+    """Compare one decision site choice by choice, fill `row` and add to `count`.
+
+    same_source  both chose from the very same bits: then nothing excuses a difference, not even an exact tie
+    """
     rule = RULES[count.name]
     step = row.site.partition("/")[0]
     a, b = reference.whole(row.site), port.whole(row.site)
@@ -86,14 +95,14 @@ def judge_decision(
     margin = rule.margin(source64)
     differs = _choices_that_differ(a, b, margin.shape)
     bound = decision_bound(source32, source64, limits)
-    beyond = differs & (margin > bound)
+    beyond = differs if same_source else differs & (margin > bound)
     row.max_abs = float(np.abs(a.astype(np.float64) - b).max())
     row.identical = not differs.any()
     if beyond.any():
         row.reason = (
-            f"{int(beyond.sum())} of {differs.size} choices differ with margins up to {margin[beyond].max():.3g}, "
-            f"beyond the error bound {bound:.3g}"
+            f"{int(beyond.sum())} of {differs.size} choices differ, with margins up to {margin[beyond].max():.3g}"
         )
+        row.reason += ", though made from the same values" if same_source else f", beyond the error bound {bound:.3g}"
     count.total += differs.size
     count.ambiguous += int((margin <= bound).sum())
     count.disagreeing += int(differs.sum())

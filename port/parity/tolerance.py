@@ -15,6 +15,7 @@ class Tolerances:
     module_own_error_ratio: float
     accumulated_ratio: float
     accumulated_floor_eps: float
+    reference_own_error: float
     decision_margin_ratio: float
     decision_floor_eps: float
     compiled_max_over_rms: float
@@ -30,6 +31,7 @@ def load(path: Path = FILE) -> Tolerances:
         module_own_error_ratio=table["modules"]["own_error_ratio"],
         accumulated_ratio=table["accumulated"]["rms_error_ratio"],
         accumulated_floor_eps=table["accumulated"]["floor_eps"],
+        reference_own_error=table["accumulated"]["reference_own_error"],
         decision_margin_ratio=table["decisions"]["margin_over_reference_error"],
         decision_floor_eps=table["decisions"]["floor_eps"],
         compiled_max_over_rms=table["compiled"]["max_abs_over_rms"],

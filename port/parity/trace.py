@@ -25,7 +25,10 @@ from port.errors import PortError
 from port.files import make_folder, whole_file, write_json
 
 SCHEMA = 1
-SAMPLES = 1024  # elements kept of every tensor: enough that an error on one border row is met
+SAMPLES = (
+    1024  # elements kept of every tensor; an error on one border row of a large one may be missed, so what a verdict
+)
+# rests on alone (modules fed with the reference's values, output frames) is kept whole
 SHARD_BYTES = 256 << 20
 
 
@@ -59,6 +62,8 @@ def measure(name: str, kind: str, array: np.ndarray, sampled: int) -> Site:
     """Statistics and hash of one value."""
     flat = np.ascontiguousarray(array).reshape(-1)
     numbers = flat if flat.dtype.kind == "f" else flat.astype(np.float64)
+    if not np.isfinite(np.dot(numbers, numbers)):  # NaN, infinity, or squares beyond float32
+        numbers = numbers.astype(np.float64)
     nonfinite = 0 if np.isfinite(numbers.sum()) else int(flat.size - np.isfinite(numbers).sum())
     usable = numbers if nonfinite == 0 else numbers[np.isfinite(numbers)]
     empty = usable.size == 0

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from port import console
-from port.errors import PortError
+from port.errors import COULD_NOT_RUN, PortError
 from port.files import make_folder, sha256_file, whole_file
 from port.models import ttvsr
 from port.parity import tolerance
-from port.parity.capture import DETAIL_STEPS, inputs_of
+from port.parity.capture import DETAIL_STEPS, frames_sha256, inputs_of
 from port.parity.compare import (
     Stage,
     compare_accumulated,
@@ -36,6 +36,7 @@ from port.weights.detect import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = {"ttvsr": ttvsr.VALUE_SOURCES}
+CLOSER_LOOKS = 4  # steps looked into; rounding alone may send us to more than one before it is cleared
 REPLAYED = 64  # modules looked at again; if more are wrong, rounding is not the cause
 PORT_PASSES = "forced,imposed,compiled,free"
 
@@ -78,13 +79,13 @@ class Outcome:
     frames: dict[str, np.ndarray | None]  # input, reference, port, truth
 
 
-def read_input(path: Path, max_frames: int | None) -> np.ndarray:
+def read_input(path: Path, max_frames: int | None, token_stride: int = ttvsr.TOKEN_STRIDE) -> np.ndarray:
     """The clip as the networks take it. -> (t, 3, h, w) float32 RGB in [0, 1]"""
     frames = read_clip(path, max_frames).frames.transpose(0, 3, 1, 2)
     if frames.dtype == np.uint8:
         frames = frames.astype(np.float32) / np.float32(255)
     frames = np.ascontiguousarray(frames, dtype=np.float32)
-    ttvsr.check_frames((1, *frames.shape), str(frames.dtype))
+    ttvsr.check_frames((1, *frames.shape), str(frames.dtype), token_stride)
     ttvsr.check_values(float(frames.min()), float(frames.max()))
     return frames
 
@@ -94,12 +95,16 @@ def verify(job: Job) -> Outcome:
     prepare(job)
     if not job.reuse_reference:
         capture_reference(job, "reference,float64", job.whole)
-    capture_port(job, job.whole, PORT_PASSES)
+    reference_traces(job)
+    whole = job.whole
+    capture_port(job, whole, PORT_PASSES)
     stages = compare(job)
-    suspect = suspect_step(stages["modules"], job.whole)
-    if suspect:
+    for _ in range(CLOSER_LOOKS):
+        suspect = suspect_step(stages["modules"], whole)
+        if suspect is None:
+            break
         console.note(f"step {suspect} is where it goes wrong first: a second pass looks at every module in it")
-        whole = f"{job.whole},{suspect}"
+        whole = f"{whole},{suspect}"
         capture_reference(job, "reference", whole)
         capture_port(job, whole, "forced")
         stages = compare(job)
@@ -111,10 +116,9 @@ def prepare(job: Job) -> None:
     make_folder(job.work)
     with whole_file(job.work / "input.npy") as draft, open(draft, "wb") as file:
         np.save(file, job.frames)
-    if job.weights.suffix != ".ckpt":
-        start = time.perf_counter()
-        _run([sys.executable, "convert_weights.py", str(job.weights), "-o", str(job.work / "port.ckpt")], "conversion")
-        job.seconds["conversion"] = time.perf_counter() - start
+    start = time.perf_counter()
+    _run([sys.executable, "convert_weights.py", str(job.weights), "-o", str(job.work / "port.ckpt")], "conversion")
+    job.seconds["conversion"] = time.perf_counter() - start
 
 
 def capture_reference(job: Job, passes: str, whole: str, *extra: str) -> None:
@@ -138,6 +142,7 @@ def _capture(
     """One process. A run that breaks off (exit 3 with a trace written) is for the comparison to report."""
     for name in passes.split(","):
         shutil.rmtree(job.work / side / name, ignore_errors=True)
+        (job.work / side / name / "trace.json").unlink(missing_ok=True)  # an old one must never be taken for the new
     arguments = [job.model, "--weights", str(weights), "--input", str(job.work / "input.npy"), "--passes", passes]
     arguments += ["--out", str(job.work / side), "--whole", whole, "--trace-limit", str(job.trace_limit)]
     arguments += ["--quiet"] * job.quiet + extra + list(job.options)
@@ -148,19 +153,19 @@ def _capture(
 def _run(command: Sequence[str], what: str, acceptable: Callable[[], bool] = lambda: False) -> None:
     """Start a process from the repository root; its messages go to our stderr. Raises PortError if it fails."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": path})
-    if done.returncode and not acceptable():
+    # Threads that spin while numpy hashes and measures take its cores; a user's own setting stays.
+    surroundings = {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=surroundings)
+    if done.returncode and not (done.returncode == COULD_NOT_RUN and acceptable()):
         raise PortError(f"{what} ended with exit code {done.returncode}; its message stands above.")
 
 
 def compare(job: Job) -> dict[str, Stage]:
     """All stages that compare sites, from the traces in the work folder."""
     sources, limits = SOURCES[job.model], tolerance.load()
-    reference, truth = (Trace(job.work / "reference" / name) for name in ("reference", "float64"))
-    for trace in (reference, truth):
-        if trace.about["error"]:
-            raise PortError(f"the reference did not run through: {trace.about['error']}")
-    forced, imposed, compiled, free = (Trace(job.work / "port" / name) for name in PORT_PASSES.split(","))
+    reference, truth = reference_traces(job)
+    forced, imposed, compiled, free = ports = [Trace(job.work / "port" / name) for name in PORT_PASSES.split(",")]
+    check_identity(job, reference, [truth, *ports])
     modules = compare_modules(reference, truth, forced, limits, sources)
     if sites := replayable(modules, reference):
         again = ["--reference", str(job.work / "reference" / "reference"), "--replay", ",".join(sites)]
@@ -172,6 +177,28 @@ def compare(job: Job) -> dict[str, Stage]:
         "compiled": compare_compiled(imposed, compiled, limits, sources),
         "free": count_free_decisions(reference, truth, free, limits, sources),
     }
+
+
+def reference_traces(job: Job) -> tuple[Trace, Trace]:
+    """The float32 and the float64 run of the reference. Raises PortError if one broke off: there is nothing to go by."""
+    reference, truth = (Trace(job.work / "reference" / name) for name in ("reference", "float64"))
+    for trace in (reference, truth):
+        if trace.about["error"]:
+            raise PortError(f"the reference did not run through: {trace.about['error']}")
+    return reference, truth
+
+
+def check_identity(job: Job, reference: Trace, others: Sequence[Trace]) -> None:
+    """Refuse traces of another input, or of ports with different weights. Raises PortError naming the folder."""
+    expected = frames_sha256(job.frames)
+    for trace in (reference, *others):
+        if trace.about["input_sha256"] != expected:
+            raise PortError(f"the trace in {trace.folder} was made from other frames than {job.input_name}.")
+        if trace.about["strides"] != reference.about["strides"]:
+            raise PortError(f"the trace in {trace.folder} was made with other strides than the reference's.")
+    ports = [trace for trace in others if trace.about["backend"] != reference.about["backend"]]
+    if any(trace.about["weights"] != ports[0].about["weights"] for trace in ports):
+        raise PortError(f"the runs of the port in {job.work / 'port'} hold different weights. Capture them again.")
 
 
 def replayable(modules: Stage, reference: Trace) -> list[str]:
@@ -211,7 +238,8 @@ def judge(job: Job, stages: dict[str, Stage]) -> Outcome:
     summaries["end_to_end"]["decisions"] = free_decisions
     if stages["free"].failing or stages["free"].broke_off:
         summaries["end_to_end"]["verdict"] = "fail"
-        summaries["end_to_end"]["reasons"].append("decisions of the free run are missing or of another shape")
+        why = stages["free"].broke_off or "decisions are missing or of another shape"
+        summaries["end_to_end"]["reasons"].append(f"the free run: {why}")
     report = {
         "schema": 1,
         "verdict": "pass" if all(stage["verdict"] == "pass" for stage in summaries.values()) else "fail",
@@ -220,7 +248,7 @@ def judge(job: Job, stages: dict[str, Stage]) -> Outcome:
         "input": _about_input(job),
         "environment": {"reference": _backend(reference), "port": _backend(traces["imposed"])},
         "coverage": coverage(stages["modules"], stages["accumulated"]),
-        "not_compared": not_compared(job),
+        "not_compared": not_compared(job) + never_run(reference),
         "stages": summaries,
         "first_divergence": first_divergence(stages["modules"], stages["accumulated"]),
         "seconds": {name: round(value, 1) for name, value in job.seconds.items()},
@@ -243,6 +271,14 @@ def not_compared(job: Job) -> list[str]:
     if job.truth is None:
         missing.append("scores against ground truth: none was given (--truth)")
     return missing
+
+
+def never_run(reference: Trace) -> list[str]:
+    """Modules with weights that this clip never runs (a single frame has no flow and no attention)."""
+    called = {name.partition("/")[2].partition(":")[0] for name in reference.sites if ":" in name}
+    owners = {name.rpartition(".")[0] for name in reference.about["weights"]}
+    idle = sorted(owner for owner in owners - called if not any(name.startswith(f"{owner}.") for name in called))
+    return [f"modules that this clip never runs: {', '.join(idle)}"] if idle else []
 
 
 def _about_weights(job: Job) -> dict[str, object]:
