@@ -42,7 +42,8 @@ def rounded(values, seed, size=1e-7):
     """float32 with an error of its own, like another summation order."""
     rng = np.random.default_rng(seed)
     return {
-        name: (array * (1 + size * rng.standard_normal(array.shape))).astype(np.float32) for name, array in values.items()
+        name: (array * (1 + size * rng.standard_normal(array.shape))).astype(np.float32)
+        for name, array in values.items()
     }
 
 
@@ -129,7 +130,9 @@ def test_an_unstable_reference_excuses_nothing(traced, values):
     """Ten times a large error would let anything pass."""
     reference = rounded(values, 1, size=0.1)
     port = traced("port", rounded(values, 2, size=0.1))
-    stage = compare.compare_accumulated(traced("reference", reference), traced("float64", values), port, LIMITS, SOURCES)
+    stage = compare.compare_accumulated(
+        traced("reference", reference), traced("float64", values), port, LIMITS, SOURCES
+    )
     assert not stage.passed and "not stable here" in stage.failing[0].reason
 
 

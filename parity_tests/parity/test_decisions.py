@@ -51,7 +51,11 @@ def test_top_gap():
 
 def judged(tmp_path, scores32, scores64, ours, theirs, same_source=False):
     """The row and count of one arg-max site with these scores and choices."""
-    for name, scores, choice in (("reference", scores32, theirs), ("float64", scores64, theirs), ("port", scores32, ours)):
+    for name, scores, choice in (
+        ("reference", scores32, theirs),
+        ("float64", scores64, theirs),
+        ("port", scores32, ours),
+    ):
         writer = TraceWriter(tmp_path / name, 10**9)
         writer.add("bwd.00/corr", "value", scores, whole=True)
         writer.add("bwd.00/argmax", "decision", choice, whole=True)
@@ -94,7 +98,7 @@ def test_on_the_same_values_even_a_tie_may_not_differ(tmp_path):
 
 def test_a_clear_choice_may_not_differ(tmp_path, scores):
     row, count = judged(tmp_path, *scores, np.array([[0, 0, 0, 0]], np.int32), np.array([[0, 1, 0, 0]], np.int32))
-    assert "1 of 4 choices differ with margins up to 0.2" in row.reason
+    assert "1 of 4 choices differ, with margins up to 0.2, beyond the error bound" in row.reason
     assert count["beyond_margin"] == 1
 
 

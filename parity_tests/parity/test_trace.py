@@ -163,7 +163,9 @@ def test_frames_of_another_form_are_refused(tmp_path):
 def test_values_whose_squares_overflow_are_finite_and_measured():
     """An exploding port passes through 1e19 .. 1e38: its statistics must stay numbers that JSON can hold."""
     site = measure("s/a", "value", np.full(8, 1e25, np.float32), 0)
-    assert site.nonfinite == 0 and site.rms == pytest.approx(1e25, rel=1e-6) and site.mean == pytest.approx(1e25, rel=1e-6)
+    assert (
+        site.nonfinite == 0 and site.rms == pytest.approx(1e25, rel=1e-6) and site.mean == pytest.approx(1e25, rel=1e-6)
+    )
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "0", "-1", "much"])

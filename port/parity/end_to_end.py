@@ -81,7 +81,9 @@ def _against_truth(reference: np.ndarray, free: np.ndarray, truth: np.ndarray) -
     return {
         "psnr_reference": ref.mean_psnr,
         "psnr_port": port.mean_psnr,
-        "psnr_delta_db": 0.0 if port.mean_psnr == ref.mean_psnr else port.mean_psnr - ref.mean_psnr,  # both may be infinite
+        "psnr_delta_db": 0.0
+        if port.mean_psnr == ref.mean_psnr
+        else port.mean_psnr - ref.mean_psnr,  # both may be infinite
         "ssim_reference": ref.mean_ssim,
         "ssim_port": port.mean_ssim,
         "ssim_delta": port.mean_ssim - ref.mean_ssim,

@@ -99,9 +99,14 @@ class Recorder(Probe):
         array = self.to_numpy(value)
         if array.dtype.kind in "iu":
             array = array.astype(np.int32)  # the frameworks index with different widths
-        site = self.writer.add(name, kind, array, whole)
+        site = self.writer.add(name, kind, array, whole, None if kind == "decision" else self._held_by_reference(name))
         self.recent.append((value, _version(value), site))
         return self._substitute(name, kind, value, array.shape)
+
+    def _held_by_reference(self, name: str) -> str | None:
+        """Hash of the reference's value at a site that its trace holds whole."""
+        site = self.reference.sites.get(name) if self.reference else None
+        return site.hash if site and site.whole else None
 
     def _measured_before(self, value: Any) -> Site | None:
         """The site of the very same tensor, measured a moment ago and not written to since."""

@@ -62,21 +62,21 @@ def measure(name: str, kind: str, array: np.ndarray, sampled: int) -> Site:
     """Statistics and hash of one value."""
     flat = np.ascontiguousarray(array).reshape(-1)
     numbers = flat if flat.dtype.kind == "f" else flat.astype(np.float64)
-    if not np.isfinite(np.dot(numbers, numbers)):  # NaN, infinity, or squares beyond float32
-        numbers = numbers.astype(np.float64)
-    nonfinite = 0 if np.isfinite(numbers.sum()) else int(flat.size - np.isfinite(numbers).sum())
-    usable = numbers if nonfinite == 0 else numbers[np.isfinite(numbers)]
-    empty = usable.size == 0
+    nonfinite, total, squares = 0, float(numbers.sum()), float(np.dot(numbers, numbers))
+    if not (np.isfinite(total) and np.isfinite(squares)):  # NaN, infinity, or squares beyond float32
+        numbers = numbers[np.isfinite(numbers)].astype(np.float64)
+        nonfinite, total, squares = flat.size - numbers.size, float(numbers.sum()), float(np.dot(numbers, numbers))
+    size = max(numbers.size, 1)
     return Site(
         name=name,
         kind=kind,
         shape=list(array.shape),
         dtype=str(array.dtype),
         hash=xxhash.xxh3_128_hexdigest(flat),
-        rms=0.0 if empty else float(np.sqrt(np.dot(usable, usable) / usable.size)),
-        mean=0.0 if empty else float(usable.mean()),
-        lowest=0.0 if empty else float(usable.min()),
-        highest=0.0 if empty else float(usable.max()),
+        rms=float(np.sqrt(squares / size)),
+        mean=total / size,
+        lowest=float(numbers.min()) if numbers.size else 0.0,
+        highest=float(numbers.max()) if numbers.size else 0.0,
         nonfinite=nonfinite,
         sampled=sampled,
     )
@@ -104,11 +104,14 @@ class TraceWriter:
         self.seen[name] += 1
         return f"{name}#{count}" if count else name
 
-    def add(self, name: str, kind: str, array: np.ndarray, whole: bool) -> Site:
-        """Record one value; `array` is copied where it must outlive the call."""
+    def add(self, name: str, kind: str, array: np.ndarray, whole: bool, known: str | None = None) -> Site:
+        """Record one value; `array` is copied where it must outlive the call.
+
+        known  hash of a tensor that another trace holds whole: an equal one is not stored a second time
+        """
         site = measure(name, kind, array, len(self.samples))
         self.samples.append(array.reshape(-1)[sample_places(array.size)].copy())
-        if whole:
+        if whole and site.hash != known:
             site = replace(site, whole=self._store(site.hash, array))
         self.sites.append(site)
         return site

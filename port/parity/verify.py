@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,11 +94,18 @@ def read_input(path: Path, max_frames: int | None, token_stride: int = ttvsr.TOK
 def verify(job: Job) -> Outcome:
     """Capture both sides, compare, and look closer at the first step that fails, if any."""
     prepare(job)
-    if not job.reuse_reference:
-        capture_reference(job, "reference,float64", job.whole)
-    reference_traces(job)
     whole = job.whole
-    capture_port(job, whole, PORT_PASSES)
+    if job.reuse_reference:
+        capture_port(job, whole, PORT_PASSES)
+    else:
+        capture_reference(job, "reference", whole)
+        if error := Trace(job.work / "reference" / "reference").about["error"]:
+            raise PortError(f"the reference did not run through: {error}")
+        # The port needs the float32 run only. Side by side with it, the float64 run fills the pauses of the other's threads.
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            exact = beside.submit(capture_reference, job, "float64", whole, *reference_flag(job), "--quiet")
+            capture_port(job, whole, PORT_PASSES)
+            exact.result()
     stages = compare(job)
     for _ in range(CLOSER_LOOKS):
         suspect = suspect_step(stages["modules"], whole)
@@ -128,10 +136,15 @@ def capture_reference(job: Job, passes: str, whole: str, *extra: str) -> None:
     job.seconds["reference"] = job.seconds.get("reference", 0) + time.perf_counter() - start
 
 
+def reference_flag(job: Job) -> list[str]:
+    """Where the other runs find the reference's values and decisions."""
+    return ["--reference", str(job.work / "reference" / "reference")]
+
+
 def capture_port(job: Job, whole: str, passes: str) -> None:
     """The runs of the port, fed from the reference's trace."""
     start = time.perf_counter()
-    extra = ["--reference", str(job.work / "reference" / "reference"), "--device", job.device]
+    extra = [*reference_flag(job), "--device", job.device]
     _capture(job, job.port_command, job.work / "port.ckpt", "port", passes, whole, extra)
     job.seconds["port"] = job.seconds.get("port", 0) + time.perf_counter() - start
 
@@ -168,8 +181,7 @@ def compare(job: Job) -> dict[str, Stage]:
     check_identity(job, reference, [truth, *ports])
     modules = compare_modules(reference, truth, forced, limits, sources)
     if sites := replayable(modules, reference):
-        again = ["--reference", str(job.work / "reference" / "reference"), "--replay", ",".join(sites)]
-        capture_reference(job, "replay", job.whole, *again)
+        capture_reference(job, "replay", job.whole, *reference_flag(job), "--replay", ",".join(sites))
         judge_rounding(modules, reference, forced, Trace(job.work / "reference" / "replay"), limits)
     return {
         "modules": modules,
