@@ -95,7 +95,8 @@ def run(args):
         net = load_network(args.model, args.weights, **network_options(args))
         if PASSES[name].compiled:
             net.compile_parts()
-        about = {"model": args.model, "backend": device.describe(), "weights": weight_hashes(net)}
+        strides = [net.token_stride, net.keyframe_stride]
+        about = {"model": args.model, "strides": strides, "backend": device.describe(), "weights": weight_hashes(net)}
         complete &= run_one(name, args, net, frames, about)
     return 0 if complete else 3
 

@@ -91,7 +91,7 @@ def test_on_the_same_values_even_a_tie_may_not_differ(tmp_path):
     """Fed with the reference's scores, a port that takes the last of equal keyframes is wrong, not unlucky."""
     tied = np.zeros((1, 3, 4))
     last, first = np.full((1, 4), 2, np.int32), np.zeros((1, 4), np.int32)
-    row, count = judged(tmp_path, tied.astype(np.float32), tied, last, first, same_source=True)
+    row, _ = judged(tmp_path, tied.astype(np.float32), tied, last, first, same_source=True)
     assert "4 of 4 choices differ" in row.reason and "made from the same values" in row.reason
     assert judged(tmp_path, tied.astype(np.float32), tied, last, first)[0].reason is None
 

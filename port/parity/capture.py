@@ -130,7 +130,7 @@ def run_pass(
     reference = args.reference or args.out / "reference"
     trace = Trace(reference) if PASSES[name].needs_reference else None
     frames = read_frames(args.input)
-    about = {**about, "input_sha256": frames_sha256(frames), "strides": [args.token_stride, args.keyframe_stride]}
+    about = {**about, "input_sha256": frames_sha256(frames)}
     writer = TraceWriter(args.out / name, int(args.trace_limit * 1e9))
     plan = PASSES[name].plan(frozenset(args.whole.split(",")))
     output, error, start = None, None, time.perf_counter()
