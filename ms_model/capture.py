@@ -108,7 +108,7 @@ def run_one(name, args, net, frames, about):
     spec = PASSES[name]
     if name == "replay":
         return run_replay(args, lambda module, inputs: replay(net, module, inputs, spec), **about)
-    return run_pass(name, args, about, lambda recorder: forward(net, frames, recorder, spec), to_numpy, like)
+    return run_pass(name, args, frames, about, lambda recorder: forward(net, frames, recorder, spec), to_numpy, like)
 
 
 if __name__ == "__main__":

@@ -118,6 +118,7 @@ def frames_sha256(frames: np.ndarray) -> str:
 def run_pass(
     name: str,
     args: argparse.Namespace,
+    frames: np.ndarray,
     about: Mapping[str, object],
     run: Callable[[Recorder], np.ndarray],
     to_numpy: Callable[[Any], np.ndarray],
@@ -125,11 +126,11 @@ def run_pass(
 ) -> bool:
     """Run the network under a recorder and write the trace, also of a run that broke off. -> whether it went through
 
-    run(recorder) gives the output frames (t, 3, 4h, 4w).
+    frames         (1, t, 3, h, w) float32, what the run is given
+    run(recorder)  gives the output frames (t, 3, 4h, 4w)
     """
     reference = args.reference or args.out / "reference"
     trace = Trace(reference) if PASSES[name].needs_reference else None
-    frames = read_frames(args.input)
     about = {**about, "input_sha256": frames_sha256(frames)}
     writer = TraceWriter(args.out / name, int(args.trace_limit * 1e9))
     plan = PASSES[name].plan(frozenset(args.whole.split(",")))

@@ -178,7 +178,7 @@ def compare(job: Job) -> dict[str, Stage]:
     sources, limits = SOURCES[job.model], tolerance.load()
     reference, truth = reference_traces(job)
     forced, imposed, compiled, free = ports = [Trace(job.work / "port" / name) for name in PORT_PASSES.split(",")]
-    check_identity(job, reference, [truth, *ports])
+    check_identity(job, reference, truth, ports)
     modules = compare_modules(reference, truth, forced, limits, sources)
     if sites := replayable(modules, reference):
         capture_reference(job, "replay", job.whole, *reference_flag(job), "--replay", ",".join(sites))
@@ -200,15 +200,14 @@ def reference_traces(job: Job) -> tuple[Trace, Trace]:
     return reference, truth
 
 
-def check_identity(job: Job, reference: Trace, others: Sequence[Trace]) -> None:
+def check_identity(job: Job, reference: Trace, truth: Trace, ports: Sequence[Trace]) -> None:
     """Refuse traces of another input, or of ports with different weights. Raises PortError naming the folder."""
     expected = frames_sha256(job.frames)
-    for trace in (reference, *others):
+    for trace in (reference, truth, *ports):
         if trace.about["input_sha256"] != expected:
             raise PortError(f"the trace in {trace.folder} was made from other frames than {job.input_name}.")
         if trace.about["strides"] != reference.about["strides"]:
             raise PortError(f"the trace in {trace.folder} was made with other strides than the reference's.")
-    ports = [trace for trace in others if trace.about["backend"] != reference.about["backend"]]
     if any(trace.about["weights"] != ports[0].about["weights"] for trace in ports):
         raise PortError(f"the runs of the port in {job.work / 'port'} hold different weights. Capture them again.")
 
