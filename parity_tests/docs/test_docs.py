@@ -117,7 +117,10 @@ PROGRAMS = {
 }
 OWN_FLAGS = {"pytest", "parity_tests.golden.agreement"}  # no --help of ours to compare flags with
 MAKE_LEADS_TO = {
-    "verify": ["-m port demo .cache/demo", "-m port verify ttvsr --weights .cache/demo/ttvsr_demo.pth --input .cache/demo/lr"],
+    "verify": [
+        "-m port demo .cache/demo",
+        "-m port verify ttvsr --weights .cache/demo/ttvsr_demo.pth --input .cache/demo/lr",
+    ],
     "test": ["-m port demo .cache/demo", "-m pytest parity_tests/"],
     "setup": [],
 }
@@ -329,7 +332,9 @@ def test_two_machines(sandbox, monkeypatch, capsys):
 
 def not_in_code(data, document):
     """Keys of nested data, lists included, that a document never puts into backticks."""
-    named = {word for span in code_spans((REPO / document).read_text(encoding="utf-8")) for word in re.split(r"[.\s]", span)}
+    named = {
+        word for span in code_spans((REPO / document).read_text(encoding="utf-8")) for word in re.split(r"[.\s]", span)
+    }
     return keys(data) - named
 
 
@@ -438,4 +443,6 @@ def test_limits_are_those_of_the_file():
 
 def test_wrong_limit_is_found():
     text = (REPO / "docs" / "parity.md").read_text(encoding="utf-8")
-    assert wrong_limits(text.replace("psnr_between_db` = 90.0", "psnr_between_db` = 80.0")) == ["end_to_end.psnr_between_db"]
+    assert wrong_limits(text.replace("psnr_between_db` = 90.0", "psnr_between_db` = 80.0")) == [
+        "end_to_end.psnr_between_db"
+    ]

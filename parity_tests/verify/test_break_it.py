@@ -24,7 +24,9 @@ WEIGHT_FAULTS = {
 def test_healthy_port_passes(verified):
     report = verified[1].report
     assert report["verdict"] == "pass", report["first_divergence"]
-    assert {name: stage["verdict"] for name, stage in report["stages"].items()} == dict.fromkeys(report["stages"], "pass")
+    assert {name: stage["verdict"] for name, stage in report["stages"].items()} == dict.fromkeys(
+        report["stages"], "pass"
+    )
     assert report["first_divergence"] is None
 
 

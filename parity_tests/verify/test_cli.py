@@ -35,7 +35,18 @@ def healthy_reference(verified, monkeypatch):
 
 
 def command(weights, clip, report, *more):
-    flags = ["verify", "ttvsr", "--weights", str(weights), "--input", str(clip), "--report", str(report), "--whole", "all"]
+    flags = [
+        "verify",
+        "ttvsr",
+        "--weights",
+        str(weights),
+        "--input",
+        str(clip),
+        "--report",
+        str(report),
+        "--whole",
+        "all",
+    ]
     return [*flags, "--keyframe-stride", "1", "--quiet", *more]
 
 

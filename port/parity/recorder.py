@@ -7,10 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from port.parity.nested import walk
 from port.parity.probe import Probe
 from port.parity.trace import Site, Trace, TraceWriter
 
-ALL_KINDS = frozenset({"input", "output", "value", "decision"})
+ALL_KINDS = frozenset({"input", "output", "value", "decision", "gradient"})
+GRADIENT = "@grad"  # what the gradient of a value is called after it
+
+
+def show_only(value: Any, show: Callable[[Any], Any], show_gradient: Callable[[Any], Any]) -> Any:
+    """The gate of a run without gradients: the value is shown, and what comes back goes on."""
+    return show(value)
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,8 @@ class Recorder(Probe):
     to_numpy    turns a tensor into an array; the array may share memory, it is read at once
     like        turns an array into a tensor of the type and place of a given one
     plan        what is recorded, stored whole and substituted
+    gate        gate(value, show, show_gradient) puts `show` into the way forward and `show_gradient` into the way back of
+                a tensor that may need gradients; each returns what goes on in place of what it was shown
     """
 
     def __init__(
@@ -48,6 +57,8 @@ class Recorder(Probe):
         plan: Plan,
         reference: Trace | None = None,
         on_step: Callable[[str], None] = lambda label: None,
+        gate: Callable[..., Any] = show_only,
+        label: str = "start",
     ):
         self.writer = writer
         self.to_numpy = to_numpy
@@ -55,7 +66,8 @@ class Recorder(Probe):
         self.plan = plan
         self.reference = reference
         self.on_step = on_step
-        self.label = "start"
+        self.gate = gate
+        self.label = label
         self.recent: deque[tuple[Any, int, Site]] = deque(maxlen=4)  # values just measured, kept alive for `is`
 
     def step(self, label: str) -> None:
@@ -69,15 +81,42 @@ class Recorder(Probe):
         return self._site(name, "decision", value, whole=True)
 
     def inputs(self, module: str, args: tuple) -> tuple:
-        """The arguments of a module call, seen before it runs; those that are no tensors pass unseen."""
-        return tuple(
-            self._site(f"{module}:in{i}", "input", arg, self._is_detailed()) if self._is_tensor(arg) else arg
-            for i, arg in enumerate(args)
-        )
+        """The arguments of a module call, seen before it runs, nested ones and numbers included."""
+        return tuple(self._all(f"{module}:in{i}", "input", arg) for i, arg in enumerate(args))
+
+    def call(self, module: str, args: tuple, kwargs: dict, positions: list[str]) -> tuple[tuple, dict]:
+        """`inputs` for a call with keywords: those count by their place in the signature, however they were given."""
+        seen = self.inputs(module, args)
+        named = {}
+        for name, value in kwargs.items():
+            place = positions.index(name) if name in positions else name
+            named[name] = self._all(f"{module}:in{place}", "input", value)
+        return seen, named
+
+    def result(self, name: str, value: Any) -> Any:
+        """What the network as a whole returned, nested or not."""
+        return walk(value, name, lambda part, leaf: self._leaf(part, "value", leaf))
+
+    def parameter_gradient(self, name: str, gradient: Any) -> None:
+        """The gradient of a parameter, over the whole run."""
+        if "gradient" in self.plan.kinds:
+            self.writer.add(f"parameters/{name}{GRADIENT}", "gradient", self.to_numpy(gradient), True)
 
     def output(self, module: str, value: Any) -> Any:
-        """What a module call returned."""
-        return self._site(f"{module}:out", "output", value, self._is_detailed())
+        """What a module call returned; parts of a nested value are `:out.0`, `:out.name`, ..."""
+        return self._all(f"{module}:out", "output", value)
+
+    def _all(self, name: str, kind: str, value: Any) -> Any:
+        if self._is_tensor(value):
+            return self._site(name, kind, value, self._is_detailed())
+        return walk(value, name, lambda part, leaf: self._leaf(part, kind, leaf))
+
+    def _leaf(self, name: str, kind: str, value: Any) -> Any:
+        if self._is_tensor(value):
+            return self._site(name, kind, value, self._is_detailed())
+        if isinstance(value, bool | int | float) and kind in self.plan.kinds:
+            self.writer.add(self.writer.name(f"{self.label}/{name}"), kind, np.asarray(value, np.float64), True)
+        return value
 
     def _is_detailed(self) -> bool:
         return self.label in self.plan.whole_steps or "all" in self.plan.whole_steps
@@ -92,16 +131,32 @@ class Recorder(Probe):
         name = self.writer.name(f"{self.label}/{name}")
         if self.plan.only_whole and not whole:
             return value
+        return self.gate(
+            value,
+            lambda shown: self._record(name, kind, shown, whole),
+            lambda gradient: self._record_gradient(name, gradient, whole),
+        )
+
+    def _record(self, name: str, kind: str, value: Any, whole: bool) -> Any:
         known = self._measured_before(value) if kind == "input" else None
         if known is not None and (known.whole or not whole):
             self.writer.add_again(name, kind, known, whole)
             return self._substitute(name, kind, value, tuple(known.shape))
         array = self.to_numpy(value)
-        if array.dtype.kind in "iu":
+        if array.dtype.kind in "iub":
             array = array.astype(np.int32)  # the frameworks index with different widths
+            kind = "decision" if kind == "output" else kind
         site = self.writer.add(name, kind, array, whole, None if kind == "decision" else self._held_by_reference(name))
         self.recent.append((value, _version(value), site))
         return self._substitute(name, kind, value, array.shape)
+
+    def _record_gradient(self, name: str, gradient: Any, whole: bool) -> Any:
+        """The gradient that arrives at a value, summed over all that use it; forced like values in the plan "all"."""
+        if "gradient" not in self.plan.kinds:
+            return gradient
+        array = self.to_numpy(gradient)
+        self.writer.add(name + GRADIENT, "gradient", array, whole)
+        return self._substitute(name + GRADIENT, "gradient", gradient, array.shape)
 
     def _held_by_reference(self, name: str) -> str | None:
         """Hash of the reference's value at a site that its trace holds whole."""

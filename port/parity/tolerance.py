@@ -21,6 +21,9 @@ class Tolerances:
     compiled_max_over_rms: float
     psnr_between_db: float
     psnr_delta_db: float
+    ratio_rms: float
+    ratio_largest: float
+    ratio_floor_eps: float
 
 
 def load(path: Path = FILE) -> Tolerances:
@@ -37,4 +40,7 @@ def load(path: Path = FILE) -> Tolerances:
         compiled_max_over_rms=table["compiled"]["max_abs_over_rms"],
         psnr_between_db=table["end_to_end"]["psnr_between_db"],
         psnr_delta_db=table["end_to_end"]["psnr_delta_db"],
+        ratio_rms=table["ratio"]["rms"],
+        ratio_largest=table["ratio"]["largest"],
+        ratio_floor_eps=table["ratio"]["floor_eps"],
     )

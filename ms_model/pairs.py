@@ -1,0 +1,148 @@
+"""One half of a pair: the network with its weights, its inputs, loss and optimiser, ready to be run under a recorder."""
+
+import inspect
+from contextlib import contextmanager
+
+import mindspore
+import numpy as np
+from mindspore import Tensor, ops
+
+from ms_model.gate import gate
+from port.errors import PortError
+from port.parity.pair import load_pair, part
+from port.parity.probe import PASSIVE
+from port.weights import tensors_file
+from port.weights.match import fitted, match_names
+
+
+class Side:
+    """What a pass runs. Parameters and buffers go by the reference's names on both sides.
+
+    spec     path of the pair's file
+    weights  .safetensors of a reference's weights, by its names
+    """
+
+    def __init__(self, spec, weights=None):
+        self.pair = load_pair(spec)
+        mindspore.set_seed(0)
+        self.net = part(self.pair, "ms", "net")().set_train(False)
+        self.inputs = [Tensor(array) for array in self.pair.inputs]
+        self.loss = part(self.pair, "ms", "loss") or mean_square
+        self.optimizer = part(self.pair, "ms", "optimizer")
+        self.clip = part(self.pair, "ms", "clip")
+        self.fill(weights)
+
+    def fill(self, weights):
+        """Put the weights in."""
+        if weights is None:
+            raise PortError("the port has no weights of its own to be compared by; give it those of the reference.")
+        given = tensors_file.load(weights).tensors
+        state = self.state()
+        self.names = match_names(list(given), list(state), self.pair.weights)
+        self.missing = [name for name in given if name not in self.names.values()]
+        for name, parameter in state.items():
+            array = fitted(name, given[self.names[name]], tuple(parameter.shape))
+            parameter.set_data(Tensor(array)) if hasattr(parameter, "set_data") else parameter.assign_value(
+                Tensor(array)
+            )
+
+    def state(self):
+        """Parameters and buffers as the network calls them, by their place in it. name -> tensor"""
+        return dict(self.net.parameters_and_names()) | dict(self.net.named_buffers())
+
+    def values(self):
+        """Parameters and buffers as arrays, by the reference's names; copies."""
+        return {
+            self.names[name]: to_numpy(tensor).copy() for name, tensor in self.state().items() if name in self.names
+        }
+
+    def set_values(self, given):
+        """Put arrays in by the reference's names."""
+        for name, tensor in self.state().items():
+            if name in self.names:
+                array = fitted(name, given[self.names[name]], tuple(tensor.shape))
+                # set_data would give the parameter new memory, and an optimiser that has run keeps updating the old
+                ops.assign(tensor, Tensor(array)) if hasattr(tensor, "set_data") else tensor.assign_value(Tensor(array))
+
+    def trained(self):
+        """The parameters that need gradients, by the reference's names, in the network's order."""
+        return {self.names.get(name, name): p for name, p in self.net.parameters_and_names() if p.requires_grad}
+
+    def cast(self, dtype):
+        """Compute in another precision from now on. -> self"""
+        if dtype != "float32":
+            raise PortError(
+                "MindSpore has no convolution in float64 on a CPU; the high-precision run is the reference's."
+            )
+        return self
+
+    def modules(self):
+        """(the reference's name, module) of every module inside the network."""
+        return [(self.pair.sites.get(name, name), cell) for name, cell in self.net.cells_and_names() if name]
+
+
+def mean_square(output, inputs):
+    """The loss where the pair names none: every floating-point tensor of the output counts."""
+    parts = output.values() if isinstance(output, dict) else output if isinstance(output, tuple | list) else [output]
+    return sum((p**2).mean() for p in parts if hasattr(p, "dtype") and p.is_floating_point())
+
+
+def to_numpy(tensor):
+    """An array that may share the tensor's memory."""
+    array = tensor.asnumpy()
+    return array if array.dtype.kind in "fiub" else array.astype(np.float32)  # bfloat16 has no numpy type
+
+
+def like(array, tensor):
+    """A tensor of the array's values with the type of `tensor`."""
+    return Tensor(array).astype(tensor.dtype)
+
+
+def described(side):
+    """Class and constructor arguments of every module, for reports and diagnoses. name -> (class, one line)"""
+    return {name: (type(module).__name__, " ".join(repr(module).split())[:300]) for name, module in side.modules()}
+
+
+@contextmanager
+def hooked(side, recorder):
+    """Show every module's inputs and outputs to the recorder, and every named value where the network has a probe."""
+    handles = []
+    if hasattr(side.net, "watch"):
+        side.net.watch(recorder)
+    for name, module in side.modules():
+        positions = list(inspect.signature(module.construct).parameters)
+        before = lambda _, args, kwargs, name=name, at=positions: recorder.call(name, args, kwargs, at)  # noqa: E731
+        handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
+        handles.append(module.register_forward_hook(lambda _, args, out, name=name: recorder.output(name, out)))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+        if hasattr(side.net, "watch"):
+            side.net.watch(PASSIVE)
+
+
+def run(side, recorder, backward=True):
+    """Forward, loss and gradients of everything, shown to the recorder."""
+    recorder.gate = gate if backward else recorder.gate
+    with hooked(side, recorder):
+        if not backward:
+            scored(side, recorder, side.inputs)
+            return
+        trained = side.trained()
+        places = tuple(i for i, t in enumerate(side.inputs) if t.is_floating_point()) or None
+        graded = mindspore.grad(lambda *inputs: scored(side, recorder, inputs), places, list(trained.values()) or None)
+        gradients = graded(*side.inputs)
+    for name, gradient in (
+        zip(trained, gradients[1] if places and trained else gradients, strict=True) if trained else ()
+    ):
+        recorder.parameter_gradient(name, gradient)
+
+
+def scored(side, recorder, inputs):
+    """The loss of one run; its output and the loss itself are sites."""
+    output = side.net(*inputs)
+    recorder.step("end")
+    output = recorder.result("output", output)
+    return recorder("loss", side.loss(output, inputs))

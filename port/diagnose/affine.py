@@ -1,0 +1,132 @@
+"""Factors and offsets, of the whole value or per channel."""
+
+import numpy as np
+
+from port.diagnose.evidence import Evidence, Finding
+from port.diagnose.tools import channels_first, comparable, found, per_channel, port_of, reference_of
+
+
+def missing_bias(evidence: Evidence) -> Finding | None:
+    """The port's value is the reference's without the module's bias."""
+    bias = evidence.parameters.get("bias")
+    if not comparable(evidence) or bias is None or evidence.kind != "output":
+        return None
+    a = reference_of(evidence)
+    if bias.size != channels_first(a).shape[0]:
+        return None
+    predicted = a - per_channel(bias.astype(np.float64), a)
+    return found(
+        evidence,
+        "missing_bias",
+        predicted,
+        "what is missing is exactly the bias",
+        "Give the layer has_bias=True and load its bias.",
+        (3,),
+    )
+
+
+def missing_term(evidence: Evidence) -> Finding | None:
+    """One of the inputs was not added, or not subtracted."""
+    if not comparable(evidence):
+        return None
+    for i, given in enumerate(evidence.inputs):
+        if given.shape == evidence.reference.shape and given.dtype.kind == "f":
+            finding = found(
+                evidence,
+                "missing_term",
+                reference_of(evidence) - given,
+                f"input {i} of the module is not added",
+                "Add the residual connection.",
+            )
+            if finding.explained > 0.98:
+                return finding
+    return None
+
+
+def factor(evidence: Evidence) -> Finding | None:
+    """One factor on everything; a whole number of elements tells a reduction."""
+    if not comparable(evidence):
+        return None
+    a, b = reference_of(evidence), port_of(evidence)
+    squares = float((a * a).sum())
+    if not squares or not b.any():
+        return None
+    ratio = float((a * b).sum()) / squares
+    if reduction := whole_number(ratio, evidence):
+        return found(
+            evidence,
+            "reduction",
+            a * ratio,
+            f"{reduction} elements' worth of the reference: sum for mean, or the other way round",
+            "Give the loss reduction='mean' (MindSpore's defaults differ).",
+            (91, 96),
+        )
+    label = (
+        "gradient_scale"
+        if "gradient" in evidence.kind
+        else "learning_rate"
+        if evidence.kind in ("lr", "update")
+        else "scale"
+    )
+    return found(
+        evidence,
+        label,
+        a * ratio,
+        f"{ratio:.6g} times the reference",
+        "Look for a factor that is missing or applied twice.",
+    )
+
+
+def whole_number(ratio: float, evidence: Evidence) -> int | None:
+    """The number of elements that a ratio (or its inverse) is, where it is the size of some axes of a value at hand."""
+    if evidence.kind not in ("loss", "value", "gradient", "parameter_gradient") or ratio <= 0:
+        return None
+    times = max(ratio, 1 / ratio)
+    if times < 1.5 or abs(times - round(times)) > 1e-3 * times:
+        return None
+    return round(times)
+
+
+def factor_per_channel(evidence: Evidence) -> Finding | None:
+    """A factor, an offset, or both, for every channel."""
+    if not comparable(evidence) or evidence.reference.ndim < 2 or evidence.reference.size < 16:
+        return None
+    a, b = channels_first(reference_of(evidence)), channels_first(port_of(evidence))
+    if a.shape[1] < 6:
+        return None
+    mean_a, mean_b = a.mean(1, keepdims=True), b.mean(1, keepdims=True)
+    spread = ((a - mean_a) ** 2).sum(1, keepdims=True)
+    slope = ((a - mean_a) * (b - mean_b)).sum(1, keepdims=True) / np.where(spread, spread, 1)
+    offset = mean_b - slope * mean_a
+    full = lambda v: per_channel(v[:, 0], evidence.reference)  # noqa: E731
+    value = reference_of(evidence)
+    constant = found(
+        evidence,
+        "offset",
+        value + full(mean_b - mean_a),
+        "a constant is added in every channel",
+        "Look for a bias or mean that is missing or added twice.",
+        (3,),
+    )
+    scaled = found(
+        evidence,
+        "scale",
+        value * full((a * b).sum(1, keepdims=True) / np.maximum((a * a).sum(1, keepdims=True), 1e-300)),
+        "a factor in every channel",
+        "Look for a weight of a normalisation that was not loaded.",
+        (15,),
+    )
+    both = found(
+        evidence,
+        "affine",
+        value * full(slope) + full(offset),
+        "factor and offset in every channel",
+        "Check statistics, epsilon and affine parameters of the normalisation.",
+        (14, 15, 17),
+    )
+    return (
+        max((constant, scaled), key=lambda f: f.explained) if max(constant.explained, scaled.explained) > 0.98 else both
+    )
+
+
+EXPLANATIONS = (missing_bias, missing_term, factor, factor_per_channel)

@@ -1,0 +1,136 @@
+"""Differences that the numbers alone give away: NaN, shape, type, half precision, nothing there."""
+
+import numpy as np
+
+from port.diagnose.evidence import Evidence, Finding
+from port.diagnose.tools import comparable, found, reference_of, unexplained
+
+
+def not_finite(evidence: Evidence) -> Finding | None:
+    """NaN or infinity in the port where the reference has none."""
+    if evidence.port is None or evidence.port.dtype.kind != "f" or np.isfinite(evidence.port).all():
+        return None
+    count = int((~np.isfinite(evidence.port)).sum())
+    says = f"{count} of {evidence.port.size} values are NaN or infinite"
+    return Finding(
+        "nan", says, "Look for a division by zero, a root or log of zero, or overflow in half precision.", 1.0, (81,)
+    )
+
+
+def other_shape(evidence: Evidence) -> Finding | None:
+    """The two sides have different shapes."""
+    a, b = evidence.reference, evidence.port
+    if a is None or b is None or a.shape == b.shape:
+        return None
+    says = f"shape {list(b.shape)} in the port, {list(a.shape)} in the reference"
+    hint = "Check kernel, stride, padding and axis: nn.Conv2d pads by default (pad_mode='same'), pools have stride 1."
+    return Finding("shape", says, hint, 1.0, (1, 35, 64, 65))
+
+
+def other_type(evidence: Evidence) -> Finding | None:
+    """The two sides have different element types."""
+    a, b = evidence.reference, evidence.port
+    if a is None or b is None or a.dtype == b.dtype:
+        return None
+    label = "half_cast" if b.dtype == np.float16 else "dtype"
+    return Finding(
+        label,
+        f"type {b.dtype} in the port, {a.dtype} in the reference",
+        "Remove the cast (.astype, to_float).",
+        1.0,
+        (116,),
+    )
+
+
+def half_precision(evidence: Evidence) -> Finding | None:
+    """Every element off by what rounding to float16 or bfloat16 costs; most values of the port are exactly such numbers, or
+    the error is of their size."""
+    if not comparable(evidence) or evidence.port.dtype.kind != "f":
+        return None
+    scale = np.sqrt(np.mean(reference_of(evidence) ** 2))
+    error = np.sqrt(np.mean(unexplained(evidence) ** 2)) / scale if scale else 0.0
+    as_half = evidence.port.astype(np.float16).astype(evidence.port.dtype)
+    as_brain = (
+        (evidence.port.astype(np.float32).view(np.uint32) & 0xFFFF) == 0
+        if evidence.port.dtype == np.float32
+        else np.array([False])
+    )
+    kind = "float16" if np.mean(as_half == evidence.port) > 0.95 else "bfloat16" if np.mean(as_brain) > 0.95 else None
+    if kind is None or not 1e-5 < error < 2e-2:
+        return None
+    says = f"the port's values are {kind} numbers; the difference is {error:.1e} of the rms"
+    return Finding(
+        "half_cast", says, "Remove the cast to half precision (to_float, amp_level, .astype).", 1.0, (88, 116)
+    )
+
+
+def no_gradient(evidence: Evidence) -> Finding | None:
+    """A gradient that is zero or missing where the reference has one."""
+    if "gradient" not in evidence.kind or evidence.reference is None or not evidence.reference.any():
+        return None
+    if evidence.port is not None and evidence.port.any():
+        return None
+    hint = "Look for asnumpy(), item() or ops.stop_gradient on the way: they cut the gradient silently."
+    return Finding("gradient_cut", "no gradient comes through", hint, 1.0, (114,))
+
+
+def surplus_gradient(evidence: Evidence) -> Finding | None:
+    """A gradient where the reference has none."""
+    if "gradient" not in evidence.kind or evidence.port is None or not evidence.port.any():
+        return None
+    if evidence.reference is not None and evidence.reference.any():
+        return None
+    return Finding(
+        "gradient_not_cut",
+        "a gradient where the reference has none",
+        "Add ops.stop_gradient where the reference detaches.",
+        1.0,
+    )
+
+
+def other_weight(evidence: Evidence) -> Finding | None:
+    """The parameters of the two modules differ: transposed, mirrored, cast, or simply other ones."""
+    if evidence.kind != "parameter" or not comparable(evidence):
+        return None
+    a = evidence.reference
+    candidates = []
+    if a.ndim >= 2 and a.shape[0] == a.shape[1]:
+        candidates.append(
+            ("transposed_weight", a.swapaxes(0, 1), "nn.Dense and nn.Conv2d keep PyTorch's layout: do not transpose.")
+        )
+    if a.ndim >= 3:
+        candidates += [
+            ("flipped_weight", np.flip(a, axes), "Do not mirror the kernel: both frameworks correlate.")
+            for axes in ((-1,), (-2,), (-2, -1))
+        ]
+    if a.dtype == np.float32:
+        candidates.append(("half_cast", a.astype(np.float16).astype(np.float32), "Convert in float32."))
+    for label, value, hint in candidates:
+        if np.array_equal(value, evidence.port):
+            return found(
+                evidence,
+                label,
+                value.astype(np.float64),
+                "the parameter of the port is the reference's, changed so",
+                hint,
+                (10,),
+            )
+    says = "the parameter is another one"
+    if np.ptp(evidence.port) == 0:
+        return Finding(
+            "stale_buffer",
+            f"every element is {evidence.port.flat[0]:g}: never loaded",
+            "Check the names: load_param_into_net does not raise.",
+            1.0,
+            (15, 120),
+        )
+    return Finding(
+        "wrong_weight",
+        says,
+        "Check the rule by which it was converted, and that both lists load_param_into_net returns are empty.",
+        1.0,
+        (120,),
+    )
+
+
+EXPLANATIONS = (other_weight, not_finite, other_shape, other_type, no_gradient, surplus_gradient, half_precision)

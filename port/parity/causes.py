@@ -1,0 +1,200 @@
+"""Root causes: the modules that are wrong on right inputs, each once, with a diagnosis. Not everything that differs.
+
+A module whose parameters differ explains what it computes; one that is wrong forward explains its own way back; and what is
+wrong both ways explains the gradients of its training. So each module is listed with the first stage that shows it, the later in `also`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from port.diagnose.diagnose import diagnose
+from port.diagnose.evidence import Evidence, Finding
+from port.parity.compare import Stage
+from port.parity.measure import Row, finite
+from port.parity.pair_compare import NETWORK
+from port.parity.recorder import GRADIENT
+from port.parity.trace import Trace
+
+ORDER = ("weights", "forward", "backward", "training")
+FED = frozenset({"update", "lr"})  # what an optimiser step is judged by: it was given the reference's gradients
+
+
+@dataclass
+class Cause:
+    """One module at fault. `sites` are all its wrong sites of that stage, the first of them the earliest."""
+
+    module: str
+    stage: str
+    rows: list[Row]
+    also: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def first(self) -> Row:
+        return self.rows[0]
+
+    def as_dict(self) -> dict[str, object]:
+        """For report.json."""
+        best = self.findings[0] if self.findings else None
+        return {
+            "site": self.first.site,
+            "module": self.module,
+            "stage": self.stage,
+            "ratio": finite(max((row.ratio for row in self.rows if row.ratio is not None), default=None)),
+            "reason": self.first.reason,
+            "sites": len(self.rows),
+            "also": self.also,
+            "diagnosis": best.label if best else "unknown",
+            "says": best.says if best else "",
+            "suggestion": best.suggestion if best else "",
+            "alternatives": [finding.label for finding in self.findings[1:3]],
+        }
+
+
+def find_causes(stages: Mapping[str, Stage]) -> list[Cause]:
+    """stages by the names of ORDER, all judged on right inputs. -> causes in the order of stages and execution"""
+    causes: dict[tuple[str, bool], Cause] = {}
+    for name in ORDER:
+        for module, rows in by_module(name, stages).items():
+            own = name == "training" and any(row.kind in FED for row in rows)
+            if known := explained_by(module, name, own, causes):
+                known.also += [name] * (name not in known.also)
+            else:
+                causes[module, own] = Cause(module, name, rows)
+    return list(causes.values())
+
+
+def by_module(name: str, stages: Mapping[str, Stage]) -> dict[str, list[Row]]:
+    """A stage's wrong rows in execution order under the module they are blamed on.
+
+    In training only updates and rates count where there are any: gradients are not fed there module by module.
+    """
+    if name not in stages:
+        return {}
+    rows = stages[name].failing
+    if name == "training" and (fed := [row for row in rows if row.kind in FED]):
+        rows = fed
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.module, []).append(row)
+    return together(found, stages[name])
+
+
+def together(found: dict[str, list[Row]], stage: Stage) -> dict[str, list[Row]]:
+    """In training: what is wrong with every module that is trained is wrong with the optimiser, not with any of them."""
+    owners = {row.module for row in stage.rows if row.kind in ("update", "lr")}
+    if stage.name != "training" or len(owners) < 2 or not owners <= found.keys() | {NETWORK}:
+        return found
+    rows = sorted((row for rows in found.values() for row in rows), key=lambda row: row.order)
+    return {NETWORK: rows}
+
+
+def explained_by(module: str, stage: str, own: bool, causes: Mapping[tuple[str, bool], Cause]) -> Cause | None:
+    """A cause already known that makes this one expected.
+
+    own  wrong updates or rates: they follow the reference's gradients from the reference's parameters, so nothing that was
+         wrong before explains them. Losses, gradients and buffers of a training step are reached by every earlier fault.
+    """
+    if own:
+        return None
+    if stage == "training":
+        return next((cause for cause in causes.values() if cause.stage != stage), None)
+    return causes.get((module, False))
+
+
+def explain(cause: Cause, reference: Mapping[str, Trace], port: Mapping[str, Trace], truth: Mapping[str, Trace],
+            weights: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]) -> None:  # fmt: skip
+    """Put the findings in, made from the first wrong site.
+
+    reference, port, truth  traces by stage: what that stage compared
+    weights                 name -> array of the reference and of the port
+    """
+    if cause.stage == "weights":
+        cause.findings = diagnose(weight_evidence(cause, reference["forward"], weights))
+        return
+    cause.findings = diagnose(
+        site_evidence(
+            cause, reference[cause.stage], port[cause.stage], truth[cause.stage], reference["forward"], weights
+        )
+    )
+
+
+def weight_evidence(cause: Cause, forward: Trace, weights: tuple) -> Evidence:
+    """A parameter that differs: value against value."""
+    name = cause.first.site
+    return Evidence(
+        stage="forward", kind="parameter", site=name, module=cause.module, **about_module(cause.module, forward, weights),
+        reference=weights[0].get(name), port=weights[1].get(name),
+    )  # fmt: skip
+
+
+def site_evidence(
+    cause: Cause, reference: Trace, port: Trace, truth: Trace, forward: Trace, weights: tuple
+) -> Evidence:
+    """One wrong site with what its module was given and holds."""
+    row = cause.first
+    kind = "parameter_gradient" if row.site.startswith("parameters/") else row.kind
+    return Evidence(
+        stage=cause.stage, kind=kind, site=row.site, module=cause.module, **about_module(cause.module, forward, weights),
+        inputs=inputs_of_call(forward, row.site), reference=whole(reference, row.site), port=whole(port, row.site),
+        truth=whole(truth, row.site), context=context_of(row, reference, port, forward),
+    )  # fmt: skip
+
+
+def about_module(module: str, forward: Trace, weights: tuple) -> dict[str, object]:
+    """Class, description and parameters of a module on both sides."""
+    kind, line = forward.about.get("modules", {}).get(module, ("", ""))
+    own, other = (
+        {name.rpartition(".")[2]: array for name, array in held.items() if name.rpartition(".")[0] == module}
+        for held in weights
+    )
+    return {"module_type": kind, "description": line, "parameters": own, "port_parameters": other}
+
+
+def whole(trace: Trace, site: str) -> np.ndarray | None:
+    """The value of a site, None where the trace does not have it."""
+    return trace.whole(site) if site in trace.sites else None
+
+
+def inputs_of_call(forward: Trace, site: str) -> list[np.ndarray]:
+    """The tensors that the module was given in the call a site belongs to."""
+    base, _, nth = site.removesuffix(GRADIENT).partition("#")
+    base, suffix = base.partition(":")[0], f"#{nth}" if nth else ""
+    found, place = [], 0
+    while (array := whole(forward, f"{base}:in{place}{suffix}")) is not None:
+        found.append(array)
+        place += 1
+    return found
+
+
+def context_of(row: Row, reference: Trace, port: Trace, forward: Trace) -> dict[str, object]:
+    """More that a diagnosis of gradients and updates needs."""
+    if row.site.startswith("step."):
+        return training_context(row.site, reference, port)
+    if row.kind != "gradient":
+        return {}
+    module = row.site.removesuffix(GRADIENT).removeprefix("parameters/").partition(":")[0]
+    owner = module.rpartition(".")[0] if row.site.startswith("parameters/") else module.partition("/")[2]
+    arriving = whole(forward, f"forward/{owner}:out{GRADIENT}")
+    return {"output_gradient": arriving} if arriving is not None else {}
+
+
+def training_context(site: str, reference: Trace, port: Trace) -> dict[str, object]:
+    """The history of one parameter up to the step of a wrong site."""
+    label, _, rest = site.partition("/")
+    name, step = rest.partition("@")[0], int(label.removeprefix("step."))
+    labels = [f"step.{k:02d}/{name}" for k in range(step + 1)]
+    history = [
+        (whole(reference, f"{at}@grad"), whole(reference, f"{at}@update"), whole(port, f"{at}@update")) for at in labels
+    ]
+    rate = whole(reference, f"{label}/{name}@lr")
+    return {
+        "step": step,
+        "lr": float(rate) if rate is not None else None,
+        "gradient": history[-1][0],
+        "parameter": whole(reference, f"{label}/{name}@parameter"),
+        "optimizer": reference.about.get("optimizer", ""),
+        "history": history,
+    }

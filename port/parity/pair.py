@@ -1,0 +1,96 @@
+"""A pair of networks to be compared, as its file describes it; the networks themselves are built in the two columns.
+
+A pair is a Python file with
+
+    torch_net(), ms_net()      build the networks, each importing its framework inside
+    inputs()                   tuple of arrays, given to both in this order
+    torch_loss, ms_loss        (output, inputs) -> scalar; or one `loss` that suits both. Without: the mean square
+    torch_optimizer(net)       -> optimizer, or (optimizer, scheduler); without one there is no training stage
+    ms_optimizer(net)          -> an nn.Optimizer with its schedule inside
+    torch_clip(parameters)     clips gradients in place; ms_clip(gradients) -> gradients
+    WEIGHTS                    {torch template: MindSpore template} for names that differ, `{}` for indices
+    SITES                      {module of the port: module of the reference} where modules are called differently
+    IGNORE                     {module: reason} for what is not to be compared; listed in the report
+    VALUES(shapes)             name -> array: the weights, instead of those the reference starts with
+    STEPS                      optimiser steps of the training stage (4)
+
+All but the networks and the inputs may be left out.
+"""
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from port.errors import PortError, UsageError
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What both sides need to know. `file` holds the functions that build the networks."""
+
+    name: str
+    file: ModuleType
+    inputs: tuple[np.ndarray, ...]
+    weights: Mapping[str, str] = field(default_factory=dict)
+    sites: Mapping[str, str] = field(default_factory=dict)
+    ignore: Mapping[str, str] = field(default_factory=dict)
+    values: Callable[[dict[str, tuple[int, ...]]], dict[str, np.ndarray]] | None = None
+    steps: int = 4
+
+
+def load_pair(spec: str) -> Pair:
+    """Read `my_pair.py`. Raises UsageError for no such file, PortError for one that does not describe a pair."""
+    path = Path(spec)
+    if not path.is_file():
+        raise UsageError(
+            f"no pair {spec}: there is no such file. Name a Python file with torch_net, ms_net and inputs."
+        )
+    file = import_file(path)
+    missing = [name for name in ("torch_net", "ms_net", "inputs") if not callable(getattr(file, name, None))]
+    if missing:
+        raise PortError(f"{spec} does not describe a pair: no function {', '.join(missing)}.")
+    tables = {name.lower(): dict(getattr(file, name, {})) for name in ("WEIGHTS", "SITES", "IGNORE")}
+    return Pair(
+        name=spec,
+        file=file,
+        inputs=check_inputs(spec, file.inputs()),
+        values=getattr(file, "VALUES", None),
+        steps=int(getattr(file, "STEPS", 4)),
+        **tables,
+    )
+
+
+def import_file(path: Path) -> ModuleType:
+    """Run a pair's file. Raises PortError naming what went wrong in it."""
+    loader = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(loader)
+    try:
+        loader.loader.exec_module(module)
+    except Exception as error:  # anything may be wrong in somebody's file
+        raise PortError(f"{path} cannot be read as a pair: {type(error).__name__}: {error}.") from error
+    return module
+
+
+def check_inputs(spec: str, given: Any) -> tuple[np.ndarray, ...]:
+    """One array or a sequence of them, none empty, none with NaN. -> tuple"""
+    arrays = (given,) if isinstance(given, np.ndarray) else tuple(given)
+    for i, array in enumerate(arrays):
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
+            raise PortError(
+                f"{spec}: inputs() must give numpy arrays of numbers, found {type(array).__name__} at place {i}."
+            )
+        if array.size == 0 or not np.isfinite(array).all():
+            raise PortError(f"{spec}: input {i} {array.shape} is empty or holds NaN or infinite values.")
+    if not arrays:
+        raise PortError(f"{spec}: inputs() gives nothing.")
+    return arrays
+
+
+def part(pair: Pair, side: str, name: str) -> Callable | None:
+    """A function of one half of the pair: `torch_loss`, or `loss` where one suits both sides; None if there is none."""
+    return getattr(pair.file, f"{side}_{name}", None) or getattr(pair.file, name, None)

@@ -1,0 +1,138 @@
+"""The traces of a pair stage by stage: weights, forward and backward fed with the reference's values, accumulated, training."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from port.parity.compare import Stage, module_of
+from port.parity.measure import Row, rms
+from port.parity.ratio import judge_row
+from port.parity.recorder import GRADIENT
+from port.parity.tolerance import Tolerances
+from port.parity.trace import Site, Trace
+from port.weights import tensors_file
+from port.weights.match import REFERENCE_ONLY
+
+NETWORK = ""  # blamed for what lies between its modules, for its output and for the loss
+
+
+def blame(site: str, called: frozenset[str]) -> str:
+    """The module at fault when a site is wrong though everything that it was computed from is right."""
+    if site.startswith("step."):
+        return site.partition("/")[2].partition("@")[0].rpartition(".")[0]
+    if site.startswith("parameters/"):
+        return site.removeprefix("parameters/").removesuffix(GRADIENT).rpartition(".")[0]
+    if site.startswith("end/"):
+        return NETWORK
+    name = site.partition("/")[2].partition("#")[0]
+    if not site.endswith(GRADIENT):
+        return surrounding(name.partition(":in")[0], called) if ":in" in name else module_of(site, called, {})
+    module, _, port = name.removesuffix(GRADIENT).partition(":")
+    return module if port.startswith("in") else surrounding(module, called)
+
+
+def surrounding(module: str, called: frozenset[str]) -> str:
+    """The nearest module around one that is itself called; the network where there is none."""
+    parent = module.rpartition(".")[0]
+    while parent and parent not in called:
+        parent = parent.rpartition(".")[0]
+    return parent or NETWORK
+
+
+def called_modules(reference: Trace) -> frozenset[str]:
+    """Modules that were called in a run, lists of modules left out."""
+    return frozenset(name.partition("/")[2].partition(":")[0] for name in reference.sites if ":" in name)
+
+
+def compare_weights(reference: Path, port: Path) -> Stage:
+    """What the two networks hold before they run, bit for bit."""
+    stage = Stage("weights", "bit-equal")
+    held, other = (tensors_file.load(folder / "weights.safetensors").tensors for folder in (reference, port))
+    for i, (name, array) in enumerate(held.items()):
+        if name not in other and name.rpartition(".")[2] in REFERENCE_ONLY:
+            stage.skipped.append((name, REFERENCE_ONLY[name.rpartition(".")[2]]))
+            continue
+        row = Row(i, name, "parameter", name.rpartition(".")[0])
+        stage.rows.append(row)
+        row.reason = weight_difference(array, other.get(name))
+        row.identical = row.reason is None
+    for name in other.keys() - held.keys():
+        stage.rows.append(Row(len(held), name, "parameter", name.rpartition(".")[0], reason="only in the port"))
+    return stage
+
+
+def weight_difference(a: np.ndarray, b: np.ndarray | None) -> str | None:
+    """In words, None where two tensors are the same bytes (but for the axis that Conv1d adds)."""
+    if b is None:
+        return "missing in the port"
+    if a.size != b.size or [n for n in a.shape if n > 1] != [n for n in b.shape if n > 1]:
+        return f"shape {list(b.shape)} in the port, {list(a.shape)} in the reference"
+    if a.tobytes() == b.tobytes():
+        return None
+    largest = np.abs(a.astype(np.float64).reshape(-1) - b.reshape(-1)).max()
+    return f"differs by up to {largest:.3g} at an rms of {rms(a):.3g}"
+
+
+def compare_sites(
+    name: str, reference: Trace, port: Trace, truth: Trace, limits: Tolerances, ignore: Mapping[str, str] | None = None,
+    wanted: Callable[[Site], bool] = lambda site: True, scale: Callable[[str], float] = lambda site: 0.0,
+) -> Stage:  # fmt: skip
+    """Every wanted site of the reference against the port, and what only the port has."""
+    stage = Stage(name, f"rms error against float64 <= {limits.ratio_rms:g} x the reference's own")
+    stage.broke_off = port.about.get("error")
+    called = called_modules(reference)
+    for order, site in enumerate(both_sides(reference, port, wanted)):
+        row = Row(float(order), site.name, site.kind, blame(site.name, called))
+        if why := ignored(site.name, ignore or {}):
+            stage.skipped.append((site.name, why))
+        elif harmless(site, reference, port):
+            stage.skipped.append((site.name, "no gradient on one side, zero on the other: the same"))
+        else:
+            stage.rows.append(row)
+            if site.name in reference.sites:
+                judge_row(row, reference, port, truth, limits, scale(site.name))
+            else:
+                row.reason = "only in the port"
+    return stage
+
+
+def both_sides(reference: Trace, port: Trace, wanted: Callable[[Site], bool]) -> Iterator[Site]:
+    """Sites in the reference's order, then those that only the port has."""
+    yield from (site for site in reference.sites.values() if wanted(site))
+    yield from (site for name, site in port.sites.items() if name not in reference.sites and wanted(site))
+
+
+def ignored(site: str, ignore: Mapping[str, str]) -> str | None:
+    """The reason why a site is not to be compared: it belongs to a module the pair names in IGNORE."""
+    module = site.partition("/")[2].partition(":")[0]
+    return next((why for name, why in ignore.items() if module == name or module.startswith(f"{name}.")), None)
+
+
+def harmless(site: Site, reference: Trace, port: Trace) -> bool:
+    """A gradient that one side does not have and the other has as zeros: PyTorch's None is MindSpore's zero."""
+    missing = site.name not in port.sites or site.name not in reference.sites
+    return missing and site.kind == "gradient" and site.lowest == site.highest == 0 and not site.nonfinite
+
+
+def is_backward(site: Site) -> bool:
+    return site.kind == "gradient"
+
+
+def is_forward(site: Site) -> bool:
+    return site.kind != "gradient"
+
+
+def compare_updates(
+    name: str, reference: Trace, port: Trace, truth: Trace, limits: Tolerances, kinds: set[str], start: Trace
+) -> Stage:
+    """Optimiser steps; an update is judged with the rounding of the parameter it moves allowed for.
+
+    start  the reference's own run, which holds the parameters before every step
+    """
+
+    def scale(site: str) -> float:
+        before = start.sites.get(site.replace("@update", "@parameter"))
+        return before.rms if before and site.endswith("@update") else 0.0
+
+    return compare_sites(name, reference, port, truth, limits, wanted=lambda site: site.kind in kinds, scale=scale)

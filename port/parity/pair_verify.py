@@ -1,0 +1,166 @@
+"""Verify a pair: capture both halves in processes of their own, compare all stages, name the root causes."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from port.errors import COULD_NOT_RUN, PortError
+from port.parity import tolerance
+from port.parity.causes import Cause, explain, find_causes
+from port.parity.compare import Stage
+from port.parity.pair_compare import compare_sites, compare_updates, compare_weights, is_backward, is_forward
+from port.parity.trace import Trace
+from port.weights import tensors_file
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE_PASSES = ("reference", "float64", "forced64", "training", "training64", "updates64", "tiny", "tiny64")
+PORT_PASSES = ("imposed", "forced", "training", "updates", "tiny")
+SIDES = {"torch": ("torch_ref", REFERENCE_PASSES), "ms": ("ms_model", PORT_PASSES)}
+SCHEMA = 2
+ACCUMULATED = "accumulated"  # judged along the whole network: says that something is wrong, not where
+
+
+@dataclass
+class Compared:
+    """All stages of one verification and what follows from them."""
+
+    stages: dict[str, Stage]
+    causes: list[Cause]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        return not self.causes and all(stage.passed for stage in self.stages.values())
+
+
+def capture_side(
+    side: str, pair: Path, out: Path, reference: Path, weights: Path | None = None, quiet: bool = False
+) -> None:
+    """Run one half in a process of its own. Raises PortError where it could not run at all.
+
+    side       "torch" or "ms"
+    reference  folder of the reference's traces; those of the torch side are put there themselves
+    weights    of the torch side; the port takes those that the reference left in its traces
+    """
+    package, passes = SIDES[side]
+    if side == "ms":
+        weights = reference / "reference" / "weights.safetensors"
+    for name in passes:  # an old trace must never be taken for a new one
+        shutil.rmtree(out / name, ignore_errors=True)
+    command = [sys.executable, "-m", f"{package}.capture_pair", str(pair), "--out", str(out)]
+    command += ["--passes", ",".join(passes), "--reference", str(reference)]
+    command += ["--weights", str(weights)] if weights else []
+    run(command + ["--quiet"] * quiet)
+
+
+def run(command: Sequence[str]) -> None:
+    """Start a process; a run that broke off (3, with traces written) is for the comparison to report."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    surroundings = {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, env=surroundings)
+    out = Path(command[command.index("--out") + 1])
+    if done.returncode and not (done.returncode == COULD_NOT_RUN and any(out.glob("*/trace.json"))):
+        raise PortError(f"{command[2]} ended with exit code {done.returncode}; its message stands above.")
+
+
+def compare_folders(reference: Path, port: Path) -> Compared:
+    """Compare the traces of two sides, made here or elsewhere. Needs no framework."""
+    limits = tolerance.load()
+    for folder in (reference, port):
+        if not folder.is_dir():
+            raise PortError(f"there is no folder {folder}. Name the two folders that `port capture` wrote.")
+    ours = {path.parent.name: Trace(path.parent) for path in reference.glob("*/trace.json")}
+    theirs = {path.parent.name: Trace(path.parent) for path in port.glob("*/trace.json")}
+    for name in ("reference", "float64", "forced64"):
+        if name not in ours:
+            raise PortError(f"{reference} holds no trace of the pass {name!r}. Capture the reference again.")
+        if ours[name].about["error"]:
+            raise PortError(f"the reference did not run through ({name}): {ours[name].about['error']}.")
+    if missing := [name for name in ("forced", "imposed") if name not in theirs]:
+        raise PortError(f"{port} holds no trace of the pass {missing[0]!r}. Capture the port again.")
+    stages, traces = compare_stages(ours, theirs, limits, reference, port)
+    causes = find_causes({name: stage for name, stage in stages.items() if not name.startswith(ACCUMULATED)})
+    weights = tuple(
+        tensors_file.load(folder / "weights.safetensors").tensors
+        for folder in (reference / "reference", port / "forced")
+    )
+    for cause in causes:
+        explain(cause, *traces, weights)
+    return Compared(stages, causes)
+
+
+def compare_stages(ours, theirs, limits, reference: Path, port: Path):
+    """-> stages by name, and the traces (reference, port, truth) that each of the judged-on-right-inputs stages compared"""
+    first, forced, exact = ours["reference"], theirs["forced"], ours["forced64"]
+    stages = {
+        "weights": compare_weights(reference / "reference", port / "forced"),
+        "forward": compare_sites("forward", first, forced, exact, limits, wanted=is_forward),
+        "backward": compare_sites("backward", first, forced, exact, limits, wanted=is_backward),
+        ACCUMULATED: compare_sites(ACCUMULATED, first, theirs["imposed"], ours["float64"], limits),
+    }
+    traces = ({"forward": first, "backward": first}, {"forward": forced, "backward": forced},
+              {"forward": exact, "backward": exact})  # fmt: skip
+    if "training" in ours:
+        add_training(stages, traces, ours, theirs, limits)
+    return stages, traces
+
+
+def add_training(stages, traces, ours, theirs, limits) -> None:
+    """Optimiser steps: fed with the reference's parameters and gradients, the same with tiny gradients, and left alone."""
+    if missing := [name for name in ("training", "updates", "tiny") if name not in theirs]:
+        raise PortError(f"the port left no trace of the pass {missing[0]!r} though the reference was trained.")
+    start = ours["training"]
+    kinds = {"loss", "gradient", "lr", "update", "buffer"}
+    given = compare_updates("training", start, theirs["updates"], ours["updates64"], limits, kinds, start)
+    tiny = compare_updates("tiny gradients", ours["tiny"], theirs["tiny"], ours["tiny64"], limits, {"update"}, start)
+    chosen = ("training", "updates", "updates64")
+    if tiny.failing and not given.failing:
+        given.rows += tiny.rows
+        chosen = ("tiny", "tiny", "tiny64")
+    given.broke_off = given.broke_off or tiny.broke_off
+    stages["training"] = given
+    stages[f"{ACCUMULATED} training"] = compare_updates(
+        "accumulated training", start, theirs["training"], ours["training64"], limits, {"loss", "lr"}, start
+    )
+    for held, side, name in zip(traces, (ours, theirs, ours), chosen, strict=True):
+        held["training"] = side[name]
+
+
+def make_report(
+    pair: str, compared: Compared, reference: Path, port: Path, seconds: dict[str, float]
+) -> dict[str, object]:
+    """report.json of a pair."""
+    backends = {name: Trace(folder).about for name, folder in
+                (("reference", reference / "reference"), ("port", port / "forced"))}  # fmt: skip
+    stages = {name: stage.summary(lambda row: row.ratio) for name, stage in compared.stages.items()}
+    causes = [cause.as_dict() for cause in compared.causes]
+    return {
+        "schema": SCHEMA,
+        "verdict": "pass" if compared.passed else "fail",
+        "model": pair or str(backends["reference"]["pair"]),
+        "environment": {name: {**about["backend"], **about["environment"]} for name, about in backends.items()},
+        "coverage": {name: coverage(stage) for name, stage in compared.stages.items()},
+        "stages": stages,
+        "root_causes": causes,
+        "first_divergence": causes[0] if causes else None,
+        "seconds": {name: round(value, 1) for name, value in seconds.items()},
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def coverage(stage: Stage) -> dict[str, object]:
+    """How many sites were compared, and everything that was not, by reason."""
+    reasons: dict[str, list[str]] = {}
+    for site, why in stage.skipped:
+        reasons.setdefault(why, []).append(site)
+    compared = sum(row.max_abs is not None or row.identical for row in stage.rows)
+    return {
+        "sites_total": len(stage.rows) + len(stage.skipped),
+        "sites_compared": compared,
+        "skipped": [{"reason": why, "count": len(sites), "sites": sites[:50]} for why, sites in reasons.items()],
+    }
