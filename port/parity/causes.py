@@ -1,7 +1,8 @@
 """Root causes: the modules that are wrong on right inputs, each once, with a diagnosis. Not everything that differs.
 
 A module whose parameters differ explains what it computes; one that is wrong forward explains its own way back; and what is
-wrong both ways explains the gradients of its training. So each module is listed with the first stage that shows it, the later in `also`.
+wrong both ways explains the gradients of its training. So each module is listed with the first stage that shows it, and the
+later ones in `also`.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ import numpy as np
 from port.diagnose.diagnose import diagnose
 from port.diagnose.evidence import Evidence, Finding
 from port.parity.compare import Stage
-from port.parity.measure import Row, finite
+from port.parity.measure import MISSING, Row, finite
 from port.parity.pair_compare import NETWORK
 from port.parity.recorder import GRADIENT
 from port.parity.trace import Trace
@@ -34,6 +35,11 @@ class Cause:
     @property
     def first(self) -> Row:
         return self.rows[0]
+
+    @property
+    def telling(self) -> Row:
+        """The site that the diagnosis is made from: the first where there are two values to compare, if there is one."""
+        return next((row for row in self.rows if row.max_abs is not None), self.rows[0])
 
     def as_dict(self) -> dict[str, object]:
         """For report.json."""
@@ -57,7 +63,7 @@ def find_causes(stages: Mapping[str, Stage]) -> list[Cause]:
     """stages by the names of ORDER, all judged on right inputs. -> causes in the order of stages and execution"""
     causes: dict[tuple[str, bool], Cause] = {}
     for name in ORDER:
-        for module, rows in by_module(name, stages).items():
+        for module, rows in by_module(name, stages, earlier=bool(causes)).items():
             own = name == "training" and any(row.kind in FED for row in rows)
             if known := explained_by(module, name, own, causes):
                 known.also += [name] * (name not in known.also)
@@ -66,14 +72,17 @@ def find_causes(stages: Mapping[str, Stage]) -> list[Cause]:
     return list(causes.values())
 
 
-def by_module(name: str, stages: Mapping[str, Stage]) -> dict[str, list[Row]]:
+def by_module(name: str, stages: Mapping[str, Stage], earlier: bool) -> dict[str, list[Row]]:
     """A stage's wrong rows in execution order under the module they are blamed on.
 
+    earlier  causes are known from stages before this one
     In training only updates and rates count where there are any: gradients are not fed there module by module.
     """
     if name not in stages:
         return {}
     rows = stages[name].failing
+    if stages[name].broke_off:  # what a run did not come to is no fault of its own; where it broke off is
+        rows = [row for row in rows if row.reason != MISSING] or ([] if earlier else rows[:1])
     if name == "training" and (fed := [row for row in rows if row.kind in FED]):
         rows = fed
     found: dict[str, list[Row]] = {}
@@ -134,7 +143,7 @@ def site_evidence(
     cause: Cause, reference: Trace, port: Trace, truth: Trace, forward: Trace, weights: tuple
 ) -> Evidence:
     """One wrong site with what its module was given and holds."""
-    row = cause.first
+    row = cause.telling
     kind = "parameter_gradient" if row.site.startswith("parameters/") else row.kind
     return Evidence(
         stage=cause.stage, kind=kind, site=row.site, module=cause.module, **about_module(cause.module, forward, weights),

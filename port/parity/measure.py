@@ -8,6 +8,7 @@ import numpy as np
 from port.parity.trace import Site
 
 EPS32 = float(np.finfo(np.float32).eps)
+MISSING = "missing in the port"  # why a site of the reference cannot be compared when the port has none
 
 
 @dataclass
@@ -64,7 +65,7 @@ def finite(value: float | None) -> float | None:
 def mismatch(reference: Site, port: Site | None, check_dtype: bool = True) -> str | None:
     """Why two sites cannot be compared element by element, or None. Comes before any number: NaN > limit is False."""
     if port is None:
-        return "missing in the port"
+        return MISSING
     if reference.shape != port.shape:
         return f"shape {port.shape} in the port, {reference.shape} in the reference"
     if check_dtype and reference.dtype != port.dtype:

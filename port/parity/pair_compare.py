@@ -84,7 +84,7 @@ def compare_sites(
     called = called_modules(reference)
     for order, site in enumerate(both_sides(reference, port, wanted)):
         row = Row(float(order), site.name, site.kind, blame(site.name, called))
-        if why := ignored(site.name, ignore or {}):
+        if why := ignored(site.name, ignore or {}) or counter(site, port):
             stage.skipped.append((site.name, why))
         elif harmless(site, reference, port):
             stage.skipped.append((site.name, "no gradient on one side, zero on the other: the same"))
@@ -107,6 +107,12 @@ def ignored(site: str, ignore: Mapping[str, str]) -> str | None:
     """The reason why a site is not to be compared: it belongs to a module the pair names in IGNORE."""
     module = site.partition("/")[2].partition(":")[0]
     return next((why for name, why in ignore.items() if module == name or module.startswith(f"{name}.")), None)
+
+
+def counter(site: Site, port: Trace) -> str | None:
+    """Why the port has no such buffer and needs none."""
+    last = site.name.partition("@")[0].rpartition(".")[2]
+    return REFERENCE_ONLY.get(last) if site.name.startswith("step.") and site.name not in port.sites else None
 
 
 def harmless(site: Site, reference: Trace, port: Trace) -> bool:
