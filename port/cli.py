@@ -60,9 +60,18 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The arguments, each valid and all together; exits with 2 and a message otherwise."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if args.verb == "verify" and (problem := wrong_combination(args)):
+        parser.error(problem)
+    return args
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, run, and translate errors into messages and exit codes."""
-    args = build_parser().parse_args(argv)
+    args = parse(argv)
     verbs = {"capture": pair_cli.run_capture, "compare": pair_cli.run_compare, "verify": run_verify, "demo": run_demo}
     verb = verbs[args.verb]
     return run_command(lambda: verb(args), debug=args.debug)
@@ -77,8 +86,7 @@ def run_demo(args: argparse.Namespace) -> int:
 def run_verify(args: argparse.Namespace) -> int:
     """Verify, write the report, print the headline. -> 0 or 1"""
     if args.pair:
-        return pair_cli.run_verify_pair(check_pair_arguments(args))
-    check_model_arguments(args)
+        return pair_cli.run_verify_pair(args)
     with tempfile.TemporaryDirectory(prefix="port-verify-") as temporary:
         job = make_job(args, args.work or Path(temporary))
         make_folder(args.report)  # an impossible place is better known now than after the run
@@ -92,27 +100,21 @@ def run_verify(args: argparse.Namespace) -> int:
     return PASSED if outcome.report["verdict"] == "pass" else PARITY_FAILED
 
 
-def check_pair_arguments(args: argparse.Namespace) -> argparse.Namespace:
-    """Refuse what makes no sense with --pair. Raises UsageError."""
+def wrong_combination(args: argparse.Namespace) -> str | None:
+    """What is wrong with the arguments of `verify` taken together, or None."""
+    if args.pair is None:
+        if args.model is None:
+            return "name a model (ttvsr), or a pair of networks by --pair"
+        missing = [f"--{name}" for name in ("weights", "input", "report") if getattr(args, name) is None]
+        if missing:
+            return f"the following arguments are required: {', '.join(missing)}"
+        return "--junit is for --pair so far; report.json has every stage of a model" if args.junit else None
     given = {"a model": args.model, "--input": args.input, "--truth": args.truth, "--max-frames": args.max_frames}
     if wrong := [name for name, value in given.items() if value is not None]:
-        raise UsageError(f"--pair names networks and inputs in its file; {wrong[0]} does not go with it.")
+        return f"--pair names networks and inputs in its file; {wrong[0]} does not go with it"
     if args.weights and args.weights.suffix != ".safetensors":
-        raise UsageError(
-            f"--weights of a pair is a .safetensors file of the reference's names, found {args.weights.name}."
-        )
-    return args
-
-
-def check_model_arguments(args: argparse.Namespace) -> None:
-    """What a model needs. Raises UsageError naming what is missing."""
-    if args.model is None:
-        raise UsageError("name a model (ttvsr) or a pair of networks by --pair.")
-    missing = [f"--{name}" for name in ("weights", "input", "report") if getattr(args, name) is None]
-    if missing:
-        raise UsageError(f"verify {args.model} needs {', '.join(missing)}.")
-    if args.junit:
-        raise UsageError("--junit is for --pair so far; report.json has every stage of a model.")
+        return f"--weights of a pair is a .safetensors file of the reference's names, found {args.weights.name}"
+    return None
 
 
 def make_job(args: argparse.Namespace, work: Path) -> verify.Job:

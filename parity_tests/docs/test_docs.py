@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import convert_weights
-from port.cli import build_parser
+from port.cli import parse
 from port.errors import PortError, run_command
 from port.infer import infer_arguments
 from port.models.ttvsr import VALUE_SOURCES
@@ -107,7 +107,7 @@ def parse_nothing(words):
 
 PROGRAMS = {
     "convert_weights.py": parse_conversion,
-    "port": lambda words: build_parser().parse_args(words),
+    "port": parse,
     "torch_ref.infer": parse_infer("torch_ref"),
     "ms_model.infer": parse_infer("ms_model"),
     "torch_ref.capture": parse_capture("torch_ref"),
@@ -437,12 +437,16 @@ def wrong_limits(text):
     return [name for name, value in limits.items() if given.get(name) != value]
 
 
+def pages_with_limits():
+    return "".join((REPO / "docs" / name).read_text(encoding="utf-8") for name in ("parity.md", "pairs.md"))
+
+
 def test_limits_are_those_of_the_file():
-    assert wrong_limits((REPO / "docs" / "parity.md").read_text(encoding="utf-8")) == []
+    assert wrong_limits(pages_with_limits()) == []
 
 
 def test_wrong_limit_is_found():
-    text = (REPO / "docs" / "parity.md").read_text(encoding="utf-8")
+    text = pages_with_limits()
     assert wrong_limits(text.replace("psnr_between_db` = 90.0", "psnr_between_db` = 80.0")) == [
         "end_to_end.psnr_between_db"
     ]

@@ -27,7 +27,7 @@ def slope(evidence: Evidence) -> Finding | None:
     if x is None or x.shape != evidence.port.shape or not (x < 0).any():
         return None
     b, negative = port_of(evidence), x < 0
-    if not np.allclose(b[~negative], x[~negative], rtol=1e-5, atol=1e-7):
+    if any(not np.allclose(y[~negative], x[~negative], rtol=1e-5, atol=1e-7) for y in (b, reference_of(evidence))):
         return None
     value = float((b[negative] * x[negative]).sum() / (x[negative] ** 2).sum())
     a = reference_of(evidence)

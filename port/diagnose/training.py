@@ -8,10 +8,17 @@ from port.diagnose.tools import comparable, found, port_of, reference_of
 
 def not_updated(evidence: Evidence) -> Finding | None:
     """Nothing moves under a gradient that is not zero."""
-    if evidence.kind != "update" or evidence.port is None or evidence.port.any() or not evidence.reference.any():
+    if evidence.kind != "update" or not stands_still(evidence):
         return None
     hint = "mint optimisers never update on a CPU; or the parameter is missing from what the optimiser was given."
     return Finding("not_updated", "the update is zero", hint, 1.0, (73, 104, 115))
+
+
+def stands_still(evidence: Evidence) -> bool:
+    """Whether the port's change is zero where the reference's is not."""
+    if evidence.port is None or evidence.reference is None:
+        return False
+    return bool(evidence.reference.any()) and not evidence.port.any()
 
 
 def frozen(evidence: Evidence) -> Finding | None:
@@ -29,7 +36,7 @@ def frozen(evidence: Evidence) -> Finding | None:
 
 def stale(evidence: Evidence) -> Finding | None:
     """A buffer that does not move."""
-    if evidence.kind != "buffer" or evidence.port is None or evidence.port.any() or not evidence.reference.any():
+    if evidence.kind != "buffer" or not stands_still(evidence):
         return None
     return Finding(
         "stale_buffer",
@@ -76,7 +83,7 @@ def decay(evidence: Evidence) -> Finding | None:
 
 def rate(evidence: Evidence) -> Finding | None:
     """Another learning rate."""
-    if evidence.kind != "lr" or not comparable(evidence):
+    if evidence.kind != "lr" or not comparable(evidence) or evidence.port.size != 1:
         return None
     step = evidence.context.get("step")
     says = f"{float(evidence.port):.6g} in the port, {float(evidence.reference):.6g} in the reference at step {step}"
