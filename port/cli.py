@@ -155,3 +155,7 @@ def read_truth(path: Path, frames: np.ndarray) -> np.ndarray:
             f"{truth.shape[2]}x{truth.shape[1]}, {truth.dtype}. Give the frames the input was made from."
         )
     return truth
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -130,14 +130,12 @@ def prepare(clip: Clip, token_stride: int = facts.TOKEN_STRIDE) -> np.ndarray:
     8-bit values are divided by 255 in float32. Sides under 64 are reflected up to it at the right and bottom, as often
     as that takes (a side of one pixel is repeated); every other size stays as it is, multiple of anything or not.
     """
-    frames = clip.frames.transpose(0, 3, 1, 2)
-    if frames.dtype == np.uint8:
-        frames = frames.astype(np.float32) / np.float32(255)
+    frames = clip.as_network_input()
     least = max(facts.MIN_SIZE, 2 * token_stride)
     missing = [max(0, least - side) for side in frames.shape[2:]]
     if any(missing):
         frames = np.pad(frames, ((0, 0), (0, 0), (0, missing[0]), (0, missing[1])), mode="reflect")
-    return np.ascontiguousarray(frames[None], dtype=np.float32)
+    return frames[None]
 
 
 def crop_output(output: np.ndarray, clip: Clip) -> np.ndarray:

@@ -1,6 +1,8 @@
 """`verify --pair`, `capture` and `compare`: exit codes, files, messages."""
 
 import json
+import subprocess
+import sys
 from xml.etree import ElementTree
 
 import pytest
@@ -61,3 +63,9 @@ def test_wrong_words(words, code, says, tmp_path, monkeypatch, capsys):
     assert code_of(*words) == code
     captured = capsys.readouterr()
     assert says in captured.err and captured.out == ""
+
+
+@pytest.mark.parametrize("program", ["port", "port.cli"])
+def test_both_spellings_of_the_program_run(program, tmp_path):
+    done = subprocess.run([sys.executable, "-m", program, "compare", "gone", "gone"], capture_output=True, text=True)
+    assert done.returncode == 3 and "no folder gone" in done.stderr

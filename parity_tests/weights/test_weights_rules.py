@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from port.errors import PortError, UsageError
-from port.weights import ttvsr
+from port.weights import tensors_file, ttvsr
 from port.weights.canonical import canonicalise, unwrap
 from port.weights.detect import detect
 from port.weights.raw import RawCheckpoint
@@ -156,3 +156,11 @@ def test_sizes_that_cannot_be_read_off(change, message):
 def test_blocks_that_are_not_there():
     with pytest.raises(PortError, match="there are none"):
         ttvsr.read_config({"resblocks.main.0.weight": np.ones((8, 16, 3, 3), "f4")})
+
+
+@pytest.mark.parametrize(("suffix", "package"), [(".pth", "torch_ref"), (".ckpt", "ms_model")])
+def test_help_names_the_program_as_it_is_called(suffix, package, capsys):
+    with pytest.raises(SystemExit) as stop:
+        tensors_file.exchange(suffix, None, None, ["--help"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: python -m {package}.checkpoint ")

@@ -82,10 +82,7 @@ class Outcome:
 
 def read_input(path: Path, max_frames: int | None, token_stride: int = ttvsr.TOKEN_STRIDE) -> np.ndarray:
     """The clip as the networks take it. -> (t, 3, h, w) float32 RGB in [0, 1]"""
-    frames = read_clip(path, max_frames).frames.transpose(0, 3, 1, 2)
-    if frames.dtype == np.uint8:
-        frames = frames.astype(np.float32) / np.float32(255)
-    frames = np.ascontiguousarray(frames, dtype=np.float32)
+    frames = read_clip(path, max_frames).as_network_input()
     ttvsr.check_frames((1, *frames.shape), str(frames.dtype), token_stride)
     ttvsr.check_values(float(frames.min()), float(frames.max()))
     return frames

@@ -30,6 +30,13 @@ class Clip:
     fps: Fraction | None
     names: list[str]
 
+    def as_network_input(self) -> np.ndarray:
+        """(t, 3, h, w) float32 RGB in [0, 1]; 8-bit values are divided by 255 in float32, as training data are."""
+        frames = self.frames.transpose(0, 3, 1, 2)
+        if frames.dtype == np.uint8:
+            frames = frames.astype(np.float32) / np.float32(255)
+        return np.ascontiguousarray(frames, dtype=np.float32)
+
 
 def check_size(width: int, height: int, where: object) -> None:
     """Refuse a frame with no pixels or absurdly many. `where` names the file in the message."""

@@ -16,6 +16,7 @@ from port.weights.raw import RawCheckpoint, check_readable, damaged
 from port.weights.rules import quote
 
 SUFFIX = ".safetensors"
+PACKAGES = {".pth": "torch_ref", ".ckpt": "ms_model"}  # whose checkpoint.py rewrites which format
 DTYPES = {
     "F64": "float64",
     "F32": "float32",
@@ -78,7 +79,10 @@ def exchange(
 
     The torch-free toolkit starts it as a process. bfloat16 tensors come out as float32, and that is said on stderr.
     """
-    parser = argparse.ArgumentParser(description=f"Rewrite {suffix} as .safetensors or back; every tensor, own names.")
+    prog = f"python -m {PACKAGES[suffix]}.checkpoint"
+    parser = argparse.ArgumentParser(
+        prog=prog, description=f"Rewrite {suffix} as .safetensors or back; every tensor, own names."
+    )
     parser.add_argument("source", type=Path, metavar="IN")
     parser.add_argument("target", type=Path, metavar="OUT")
     options = parser.parse_args(arguments)
