@@ -85,3 +85,13 @@ def test_two_mistakes_at_once_are_both_named(verified):
     report = verified(("epsilon=1e-5", "epsilon=1e-3"), ("learning_rate=0.05", "learning_rate=0.06"))
     found = {(cause["module"], cause["stage"], cause["diagnosis"]) for cause in report["root_causes"]}
     assert found == {("layer_norm", "forward", "epsilon"), ("", "training", "learning_rate")}
+
+
+def test_what_a_pair_ignores_is_listed_and_not_compared(verified):
+    act = "nn.LeakyReLU(0.1)\n            self.pool = nn.AvgPool2d(2, stride=2)"
+    report = verified((act, act.replace("0.1", "")), ("\nimport numpy", '\nIGNORE = {"act": "known"}\nimport numpy'))
+    assert report["verdict"] == "fail"  # what it computes still reaches the loss of a training step
+    assert [(cause["module"], cause["stage"]) for cause in report["root_causes"]] == [("", "training")]
+    assert report["stages"]["forward"]["verdict"] == report["stages"]["backward"]["verdict"] == "pass"
+    (entry,) = report["coverage"]["forward"]["skipped"]
+    assert entry == {"reason": "known", "count": 2, "sites": ["forward/act:in0", "forward/act:out"]}

@@ -75,6 +75,7 @@ def capture_pass(
     spec = PASSES[name]
     writer = TraceWriter(out / name, limit_bytes)
     about = {"pair": side.pair.name, "backend": column.backend, "modules": column.pairs.described(side)}
+    about["ignore"] = dict(side.pair.ignore)
     weights = side.values()
     error, start = None, time.perf_counter()
     try:

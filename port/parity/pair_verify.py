@@ -97,11 +97,12 @@ def compare_folders(reference: Path, port: Path) -> Compared:
 def compare_stages(ours, theirs, limits, reference: Path, port: Path):
     """-> stages by name, and the traces (reference, port, truth) that each of the judged-on-right-inputs stages compared"""
     first, forced, exact = ours["reference"], theirs["forced"], ours["forced64"]
+    ignore = {**first.about["ignore"], **forced.about["ignore"]}
     stages = {
         "weights": compare_weights(reference / "reference", port / "forced"),
-        "forward": compare_sites("forward", first, forced, exact, limits, wanted=is_forward),
-        "backward": compare_sites("backward", first, forced, exact, limits, wanted=is_backward),
-        ACCUMULATED: compare_sites(ACCUMULATED, first, theirs["imposed"], ours["float64"], limits),
+        "forward": compare_sites("forward", first, forced, exact, limits, ignore, is_forward),
+        "backward": compare_sites("backward", first, forced, exact, limits, ignore, is_backward),
+        ACCUMULATED: compare_sites(ACCUMULATED, first, theirs["imposed"], ours["float64"], limits, ignore),
     }
     traces = ({"forward": first, "backward": first}, {"forward": forced, "backward": forced},
               {"forward": exact, "backward": exact})  # fmt: skip
