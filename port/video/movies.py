@@ -26,7 +26,7 @@ def read_movie(path: Path, max_frames: int | None = None) -> Clip:
             if not container.streams.video:
                 raise PortError(f"cannot read {path}: it holds no video stream.")
             stream = container.streams.video[0]
-            stream.thread_type = "SLICE"  # with threads by frame, the mark of a damaged frame comes late in 1 of 100 reads
+            stream.thread_type = "SLICE"  # by frame, the mark of a damaged frame is missed in 1 of 100 reads
             check_size(stream.width, stream.height, path)
             frames, times = _decode(path, container, stream, max_frames)
             fps = stream.guessed_rate or stream.average_rate
