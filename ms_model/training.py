@@ -18,7 +18,8 @@ class Trainer:
         if side.optimizer is None:
             raise PortError(f"{side.pair.name} names no optimiser, so there is no training to compare.")
         self.side = side
-        self.optimizer = side.optimizer(side.net)
+        made = side.optimizer(side.net)
+        self.optimizer, self.scheduler = made if isinstance(made, tuple) else (made, None)
         side.net.set_train()
         names = {id(p): side.names.get(name, name) for name, p in side.net.parameters_and_names()}
         self.parameters = {names[id(p)]: p for p in self._held()}
@@ -52,6 +53,8 @@ class Trainer:
         zeros = lambda p: np.zeros(p.shape, np.float32)  # noqa: E731
         given = tuple(Tensor(np.array(gradients.get(name, zeros(p)))) for name, p in self.parameters.items())
         self.optimizer(self.side.clip(given) if self.side.clip else given)
+        if self.scheduler:
+            self.scheduler.step()
 
     def describe(self):
         """One line about the optimiser."""

@@ -6,7 +6,7 @@ A pair is a Python file with
     inputs()                   tuple of arrays, given to both in this order
     torch_loss, ms_loss        (output, inputs) -> scalar; or one `loss` that suits both. Without: the mean square
     torch_optimizer(net)       -> optimizer, or (optimizer, scheduler); without one there is no training stage
-    ms_optimizer(net)          -> an nn.Optimizer with its schedule inside
+    ms_optimizer(net)          -> an nn.Optimizer with its schedule inside, or an experimental one, or (one of those, scheduler)
     torch_clip(parameters)     clips gradients in place; ms_clip(gradients) -> gradients
     WEIGHTS                    {torch template: MindSpore template} for names that differ, `{}` for indices
     SITES                      {module of the port: module of the reference} where modules are called differently

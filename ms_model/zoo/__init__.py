@@ -1,0 +1,1 @@
+"""Small networks with known good ports, into which `python -m port selftest` plants mistakes."""
