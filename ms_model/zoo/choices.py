@@ -32,7 +32,7 @@ class Soft(nn.Cell):
 
 
 class Steps(nn.Cell):
-    """Rounded to whole numbers, halves to even; the gradient passes as if it had not been."""
+    """Rounded to halves, what lies between two to the even; the gradient passes as if it had not been."""
 
     def construct(self, x):
         return x + ops.stop_gradient(ops.round(x * 2) / 2 - x)

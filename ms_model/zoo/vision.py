@@ -42,7 +42,7 @@ class Net(nn.Cell):
         x = x + self.group_norm(self.grouped(x))
         x = self.dilated(self.average(x))
         x = self.mirrored(self.reflect(self.up(x)))
-        x = self.dropout(self.largest(self.clamp(x)))
+        x = self.dropout(self.largest(self.clamp(self.clamp(x))))  # the second time, values on the bound
         return self.head(x.flatten(start_dim=1))
 
 

@@ -34,7 +34,7 @@ class Soft(nn.Module):
 
 
 class Steps(nn.Module):
-    """Rounded to whole numbers, halves to even; the gradient passes as if it had not been."""
+    """Rounded to halves, what lies between two to the even; the gradient passes as if it had not been."""
 
     def forward(self, x):
         return x + (torch.round(x * 2) / 2 - x).detach()

@@ -44,7 +44,7 @@ class Net(nn.Module):
         x = x + self.group_norm(self.grouped(x))
         x = self.dilated(self.average(x))
         x = self.mirrored(self.reflect(self.up(x)))
-        x = self.dropout(self.largest(self.clamp(x)))
+        x = self.dropout(self.largest(self.clamp(self.clamp(x))))  # the second time, values on the bound
         return self.head(x.flatten(1))
 
 

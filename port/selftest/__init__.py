@@ -1,0 +1,1 @@
+"""The scoreboard: known mistakes planted into known good ports, and what the engine says of them."""
