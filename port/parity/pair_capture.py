@@ -12,7 +12,7 @@ tiny        all, tiny64         the same with gradients so small that the optimi
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -111,3 +111,18 @@ def save_weights(folder: Path, weights: dict[str, np.ndarray]) -> None:
 def applicable(passes: Sequence[str], side) -> list[str]:
     """Those of the passes that this pair can run: without an optimiser there is no training."""
     return [name for name in passes if side.optimizer or not PASSES[name].training]
+
+
+REFUSED, FINISHED = "refused.txt", "finished"  # of one pair among several: why it could not be run; that it is done
+
+
+def attempt(out: Path, run: Callable[..., bool], *arguments) -> bool:
+    """One pair of several: that it cannot be run is left in its folder and does not keep the others from running."""
+    make_folder(out)
+    try:
+        return run(*arguments)
+    except Exception as failure:  # as in capture_pass: a mistake in somebody's port may show in any way
+        (out / REFUSED).write_text(f"{type(failure).__name__}: {failure}", encoding="utf-8")
+        return False
+    finally:
+        (out / FINISHED).touch()

@@ -60,12 +60,16 @@ def capture_side(
 
 def run(command: Sequence[str]) -> None:
     """Start a process; a run that broke off (3, with traces written) is for the comparison to report."""
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    surroundings = {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONPATH": path}
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, env=surroundings)
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, env=surroundings())
     out = Path(command[command.index("--out") + 1])
     if done.returncode and not (done.returncode == COULD_NOT_RUN and any(out.glob("*/trace.json"))):
         raise PortError(f"{command[2]} ended with exit code {done.returncode}; its message stands above.")
+
+
+def surroundings() -> dict[str, str]:
+    """The environment of a capture: it finds the columns wherever it is started, and idle threads do not spin."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONPATH": path}
 
 
 def compare_folders(reference: Path, port: Path) -> Compared:

@@ -80,7 +80,7 @@ CONTROLS = [
     _control("functional convolution", MIRRORED, TURNED.replace(".WAY", ""), "the same operation"),
     _control("ReLU of both signs", "self.act = nn.LeakyReLU(0.1)", "self.act = type('Leaky', (nn.Cell,), {'construct': lambda self, x: ops.relu(x) - 0.1 * ops.relu(-x)})()", "the same function for x other than 0"),
     _control("minimum and maximum", CLAMP, "ops.select(x > 1, ops.ones_like(x), ops.select(x < -1, -ops.ones_like(x), x))", "the same function; the gradient on the bound is one"),
-    _control("maximum as windows", LARGEST, "type('Max', (nn.Cell,), {'construct': lambda self, x: x.reshape(4, 8, 8, 2, 8, 2).max(5).max(3)})()", "the same window"),
+    _control("windows of pooling written out", LARGEST, 'nn.MaxPool2d((2, 2), stride=(2, 2), pad_mode="valid")', "the defaults, and sizes that divide"),
     _control("reshape for flatten", FLATTEN, "x.reshape(x.shape[0], -1)", "the same order"),
     _control("residual the other way round", RESIDUAL, "self.group_norm(self.grouped(x)) + x", "addition commutes"),
     _control("cross entropy by hand", LOSS, "-ops.log_softmax(output, 1)[ops.arange(4), inputs[1]].mean()", "the same formula"),

@@ -1,0 +1,124 @@
+"""Run the self-test: capture references and all changed ports, judge each, add up."""
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from port.errors import PortError
+from port.files import make_folder
+from port.parity.pair_capture import FINISHED, REFUSED
+from port.parity.pair_verify import PORT_PASSES, capture_side, compare_folders, surroundings
+from port.parity.trace import Trace
+from port.selftest import attention, choices, recurrent, resample, vision
+from port.selftest.baselines import NAMES, judge
+from port.selftest.fault import Control, Fault
+from port.selftest.zoo import write_pair
+
+TABLES = (vision, attention, recurrent, resample, choices)
+FAULTS: tuple[Fault, ...] = tuple(fault for table in TABLES for fault in table.FAULTS)
+CONTROLS: tuple[Control, ...] = tuple(control for table in TABLES for control in table.CONTROLS)
+REFUSAL = "weights"  # the stage in which a port is turned away whose parameters have no partner
+
+
+@dataclass
+class Outcome:
+    """What was said of one changed port.
+
+    causes     (module, stage, diagnosis, site) of every root cause, in order
+    baselines  policy -> site it objected to, None where it saw nothing
+    """
+
+    case: Fault | Control
+    passed: bool
+    causes: list[tuple[str, str, str, str]]
+    baselines: dict[str, str | None] = field(default_factory=dict)
+    failing: list[str] = field(default_factory=list)
+
+    @property
+    def detected(self) -> bool:
+        return not self.passed
+
+    @property
+    def localised(self) -> bool:
+        """The first root cause is where the mistake was made; in the first stage that can show it; none is named wrongly."""
+        right = [module in self.case.modules and stage in self.case.stages for module, stage, _, _ in self.causes]
+        return bool(right) and all(right)
+
+    @property
+    def diagnosed(self) -> bool:
+        return self.localised and self.causes[0][2] in self.case.labels
+
+
+def run(
+    cases: Sequence[Fault | Control], work: Path, advance: Callable[[Fault | Control], None] = lambda case: None
+) -> list[Outcome]:
+    """Judge every case. Traces are made in `work` and removed as soon as they have been judged.
+
+    advance  called after each case
+    """
+    outcomes = []
+    for network, group in groupby(cases, key=lambda case: case.network):
+        reference = work / network / "reference"
+        pair = write_pair(work / network / "healthy", network)
+        capture_side("torch", pair, reference, reference, quiet=True)
+        for case, folder in captured(list(group), reference, work / network):
+            outcomes.append(judged(case, reference, folder))
+            shutil.rmtree(folder)
+            advance(case)
+        shutil.rmtree(work / network)
+    return outcomes
+
+
+def captured(cases: Sequence[Fault | Control], reference: Path, work: Path) -> Iterator[tuple[Fault | Control, Path]]:
+    """Traces of the changed ports, each as soon as it is there, while one process goes on making the others."""
+    folders = [work / f"{i:03d}" for i in range(len(cases))]
+    for case, folder in zip(cases, folders, strict=True):
+        write_pair(folder, case.network, case.edits, case.name)
+    command = [sys.executable, "-m", "ms_model.capture_pair", *(str(folder / "pair.py") for folder in folders)]
+    command += ["--out", *map(str, folders), "--passes", ",".join(PORT_PASSES), "--reference", str(reference)]
+    command += ["--weights", str(reference / "reference" / "weights.safetensors"), "--keep-going", "--quiet"]
+    log = make_folder(work) / "log.txt"
+    with log.open("wb") as stream, subprocess.Popen(command, stdout=stream, stderr=stream, env=surroundings()) as process:
+        try:
+            for case, folder in zip(cases, folders, strict=True):
+                wait_for(folder / FINISHED, process, log)
+                yield case, folder
+        finally:
+            process.kill()
+
+
+def wait_for(mark: Path, process: subprocess.Popen, log: Path) -> None:
+    """Until the capture has finished with a port. Raises PortError where it ended before."""
+    while not mark.exists():
+        if process.poll() is not None and not mark.exists():
+            last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            raise PortError(f"the self-test's capture ended with exit code {process.returncode}: {' '.join(last)}.")
+        time.sleep(0.02)
+
+
+def named_module(words: str) -> str:
+    """The module of the first parameter that a refusal quotes."""
+    quoted = re.search(r"'([\w.]+)'", words)
+    return quoted.group(1).rpartition(".")[0] if quoted else ""
+
+
+def judged(case: Fault | Control, reference: Path, folder: Path) -> Outcome:
+    """What the engine, and what every baseline says of one changed port."""
+    traces = [{path.parent.name: Trace(path.parent) for path in side.glob("*/trace.json")} for side in (reference, folder)]
+    refusal = folder / REFUSED
+    if refusal.exists():
+        words = refusal.read_text(encoding="utf-8")
+        return Outcome(case, False, [(named_module(words), REFUSAL, "wrong_weight", words)], dict.fromkeys(NAMES, words))
+    compared = compare_folders(reference, folder)
+    causes = [
+        (cause.module, cause.stage, cause.findings[0].label if cause.findings else "unknown", cause.first.site)
+        for cause in compared.causes
+    ]
+    failing = [name for name, stage in compared.stages.items() if not stage.passed]
+    return Outcome(case, compared.passed, causes, judge(*traces), failing)
