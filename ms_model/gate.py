@@ -13,10 +13,11 @@ class Gate(nn.Cell):
         self.used_bprop_inputs = []  # the way back needs neither the value nor what came out
 
     def construct(self, value):
+        self.dtype = value.dtype
         return self.show(value)
 
     def bprop(self, value, out, gradient):
-        return (self.show_gradient(gradient),)
+        return (self.show_gradient(gradient).astype(self.dtype),)
 
 
 def gate(value, show, show_gradient):

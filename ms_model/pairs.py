@@ -94,8 +94,10 @@ def to_numpy(tensor):
 
 
 def like(array, tensor):
-    """A tensor of the array's values with the type of `tensor`."""
-    return Tensor(array).astype(tensor.dtype)
+    """A tensor of the array's values with the type of `tensor`, but no less precise: a cast to half stays where it is."""
+    given = Tensor(array)
+    kept = given.is_floating_point() and tensor.is_floating_point() and given.itemsize > tensor.itemsize == 2
+    return given if kept and tensor.dtype != mindspore.bfloat16 else given.astype(tensor.dtype)
 
 
 def described(side):
@@ -126,6 +128,7 @@ def hooked(side, recorder):
 def run(side, recorder, backward=True):
     """Forward, loss and gradients of everything, shown to the recorder."""
     recorder.gate = gate if backward else recorder.gate
+    recorder.graded = lambda value: not backward or getattr(value, "_requires_grad", True)
     with hooked(side, recorder):
         if not backward:
             scored(side, recorder, side.inputs)

@@ -115,6 +115,7 @@ def hooked(side, recorder):
 def run(side, recorder, backward=True):
     """Forward, loss and gradients of everything, shown to the recorder."""
     recorder.gate = gate
+    recorder.graded = lambda value: not backward or value.requires_grad
     with hooked(side, recorder), torch.set_grad_enabled(backward):
         inputs = [t.clone().requires_grad_(backward and t.is_floating_point()) for t in side.inputs]
         loss = scored(side, recorder, inputs)

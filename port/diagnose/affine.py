@@ -43,6 +43,45 @@ def missing_term(evidence: Evidence) -> Finding | None:
     return None
 
 
+def term_from_before(evidence: Evidence) -> Finding | None:
+    """The difference is a multiple of something that the network had at hand: an earlier value, or one of its parameters."""
+    before = evidence.context.get("before") or {}
+    if not comparable(evidence) or "before" not in evidence.context or evidence.port.dtype.kind != "f":
+        return None
+    error = port_of(evidence) - reference_of(evidence)
+    own = evidence.parameters if evidence.kind != "parameter" else {}
+    fits = {n: p for n, p in own.items() if p.ndim and p.shape == error.shape[-p.ndim :] and p.dtype.kind == "f"}
+    terms = {name: np.broadcast_to(value.astype(np.float64), error.shape).reshape(-1) for name, value in {**before, **fits}.items()}
+    for name, term in terms.items():
+        share_of = float((error.reshape(-1) * term).sum() / max((term * term).sum(), 1e-300))
+        predicted = reference_of(evidence) + share_of * term.reshape(error.shape)
+        finding = found(evidence, "missing_term", predicted, told(name, share_of), MEND_TERM)
+        if finding.explained > 0.98:
+            return finding
+    return two_terms(evidence, error.reshape(-1), terms)
+
+
+MEND_TERM = "Compare the sum at this place with the reference's: residual connections, positions, masks."
+
+
+def told(name: str, share_of: float) -> str:
+    """In words what a multiple of a known value in the difference means."""
+    if abs(share_of + 1) < 1e-3:
+        return f"{name} is not added"
+    return f"{name} is there {share_of:+.4g} times too often"
+
+
+def two_terms(evidence: Evidence, error: np.ndarray, terms: dict[str, np.ndarray]) -> Finding | None:
+    """One value taken in place of another: the difference of the two, each once."""
+    names = list(terms)[-24:]
+    for left in names:
+        for right in names:
+            if left != right and np.linalg.norm(error - terms[left] + terms[right]) < 0.02 * np.linalg.norm(error):
+                predicted = reference_of(evidence) + (terms[left] - terms[right]).reshape(evidence.port.shape)
+                return found(evidence, "missing_term", predicted, f"{left} is taken in place of {right}", MEND_TERM)
+    return None
+
+
 def factor(evidence: Evidence) -> Finding | None:
     """One factor on everything; a whole number of elements tells a reduction."""
     if not comparable(evidence):
@@ -65,7 +104,9 @@ def factor(evidence: Evidence) -> Finding | None:
         "gradient_scale"
         if "gradient" in evidence.kind
         else "learning_rate"
-        if evidence.kind in ("lr", "update")
+        if evidence.kind == "lr"
+        else "optimizer"
+        if evidence.kind == "update"
         else "scale"
     )
     return found(
@@ -129,4 +170,4 @@ def factor_per_channel(evidence: Evidence) -> Finding | None:
     )
 
 
-EXPLANATIONS = (missing_bias, missing_term, factor, factor_per_channel)
+EXPLANATIONS = (missing_bias, missing_term, term_from_before, factor, factor_per_channel)

@@ -7,7 +7,7 @@ EXPLANATIONS decides: the narrower one stands first (a missing bias is also an o
 
 import numpy as np
 
-from port.diagnose import affine, modules, numbers, places, training
+from port.diagnose import affine, attention, layers, modules, numbers, places, pointwise, training, windows
 from port.diagnose.evidence import Evidence, Finding
 from port.diagnose.tools import comparable, unexplained
 
@@ -16,9 +16,16 @@ CERTAIN = 0.98
 EXPLANATIONS = (
     *numbers.EXPLANATIONS,
     *training.EXPLANATIONS,
+    *pointwise.FIRST,
     *modules.EXPLANATIONS,
+    *layers.EXPLANATIONS,
+    *attention.EXPLANATIONS,
+    *windows.EXPLANATIONS,
     *places.EXPLANATIONS,
     *affine.EXPLANATIONS,
+    *pointwise.EXPLANATIONS,
+    *pointwise.LAST,
+    *training.LAST,
 )
 
 

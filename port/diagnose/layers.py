@@ -50,7 +50,7 @@ def stated_convolution(evidence: Evidence) -> Convolution | None:
         return None
     if evidence.reference.size * weight[0].size > LARGEST_PRODUCT:
         return None
-    stride, pad, dilation = (number(evidence, name, default) for name, default in (("stride", 1), ("padding", 0), ("dilation", 1)))  # fmt: skip
+    stride, pad, dilation = (number(evidence, name, default) for name, default in (("stride", 1), ("padding", 0), ("dilation", 1)))
     groups = re.search(r"groups=(\d+)", evidence.description)
     return Convolution(weight.astype(np.float64), stride, (pad,) * 4, dilation, int(groups[1]) if groups else 1)
 
@@ -67,14 +67,14 @@ def variants(stated: Convolution, shape: tuple[int, ...]) -> Iterator[tuple[str,
     if same != stated.pad:
         yield ("shift" if stated.stride > 1 else "border", f"padded by {same} as pad_mode='same' does",
                f"nn.Conv2d(pad_mode='pad', padding={stated.pad[0]}): the default 'same' pads on one side only.",
-               (1, 2), replace(stated, pad=same))  # fmt: skip
+               (1, 2), replace(stated, pad=same))
     w, keep = stated.weight, "Do not change the kernel: both frameworks correlate, in PyTorch's layout."
-    for axes, words in (((-2, -1), "turned by 180 degrees"), ((-1,), "mirrored left to right"), ((-2,), "mirrored upside down")):  # fmt: skip
+    for axes, words in (((-2, -1), "turned by 180 degrees"), ((-1,), "mirrored left to right"), ((-2,), "mirrored upside down")):
         yield "flipped_weight", f"the kernel is {words}", keep, (), replace(stated, weight=np.flip(w, axes))
     if w.shape[-1] == w.shape[-2]:
-        yield "transposed_weight", "rows and columns of the kernel are exchanged", keep, (10,), replace(stated, weight=w.swapaxes(-1, -2))  # fmt: skip
+        yield "transposed_weight", "rows and columns of the kernel are exchanged", keep, (10,), replace(stated, weight=w.swapaxes(-1, -2))
     if w.shape[0] == w.shape[1]:
-        yield "transposed_weight", "channels in and out are exchanged", keep, (10,), replace(stated, weight=w.swapaxes(0, 1))  # fmt: skip
+        yield "transposed_weight", "channels in and out are exchanged", keep, (10,), replace(stated, weight=w.swapaxes(0, 1))
     extent = (w.shape[-1] - 1) // 2
     for dilation in range(1, 4):
         if dilation != stated.dilation:
@@ -161,9 +161,9 @@ def unit_length(evidence: Evidence) -> Finding | None:
     for axis in range(x.ndim):
         squares = (x * x).sum(axis, keepdims=True)
         for eps in (1e-12, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2):
-            for lengths in (np.maximum(np.sqrt(squares), eps), np.sqrt(np.maximum(squares, eps)), np.sqrt(squares + eps), np.sqrt(squares) + eps):  # fmt: skip
+            for lengths in (np.maximum(np.sqrt(squares), eps), np.sqrt(np.maximum(squares, eps)), np.sqrt(squares + eps), np.sqrt(squares) + eps):
                 says = f"divided by the length along axis {axis} with epsilon {eps:g}"
-                finding = found(evidence, "epsilon", x / lengths, says, "ops.L2Normalize has epsilon 1e-4: write it out with PyTorch's 1e-12.", (23,))  # fmt: skip
+                finding = found(evidence, "epsilon", x / lengths, says, "ops.L2Normalize has epsilon 1e-4: write it out with PyTorch's 1e-12.", (23,))
                 if finding.explained > CERTAIN and not np.allclose(x / lengths, reference_of(evidence), rtol=1e-5):
                     return finding
     return None

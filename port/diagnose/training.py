@@ -1,5 +1,7 @@
 """Updates, learning rates and buffers that move otherwise than the reference's."""
 
+import re
+
 import numpy as np
 
 from port.diagnose.evidence import Evidence, Finding
@@ -135,4 +137,47 @@ def adam(gradients: list[np.ndarray], lr: float, beta1: float, beta2: float, eps
     return -rate * m / (np.sqrt(v) + eps)
 
 
-EXPLANATIONS = (not_updated, frozen, stale, momentum, rate, adam_epsilon, decay)
+def another_mode(evidence: Evidence) -> Finding | None:
+    """The loss of a training step is wrong where evaluation was right: what differs is what training mode switches."""
+    if evidence.stage != "training" or evidence.kind != "loss":
+        return None
+    hint = "Check net.set_train(), the rate of every dropout, and use_batch_statistics: evaluation mode computes the same."
+    return Finding("training_mode", "right in evaluation mode and wrong in training mode", hint, 1.0, (17, 24, 31, 32))
+
+
+def another_rule(evidence: Evidence) -> Finding | None:
+    """An update that differs though parameter, gradient and rate are the reference's: the rule is another one."""
+    if evidence.kind != "update" or not comparable(evidence):
+        return None
+    says = "another step from the same parameter along the same gradient"
+    hint = "Compare the optimisers' arguments: momentum, betas, dampening, Nesterov, clipping, initial state."
+    return Finding("optimizer", says, hint, 1.0, (100, 101, 102, 110, 111))
+
+
+def larger_epsilon(evidence: Evidence) -> Finding | None:
+    """Adam with another epsilon, bias-corrected as in PyTorch."""
+    gradients, optimizer = gradients_of(evidence), str(evidence.context.get("optimizer", ""))
+    if gradients is None or not optimizer.startswith("Adam"):
+        return None
+    own, lr = torch_adam(gradients, 1e-8, optimizer), float(evidence.context["lr"])
+    for eps in (1e-10, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3):
+        value = reference_of(evidence) + lr * (own - torch_adam(gradients, eps, optimizer))
+        finding = found(evidence, "optimizer_epsilon", value, f"epsilon is {eps:g}", "Give the optimiser PyTorch's epsilon 1e-8.", (98,))
+        if finding.explained > 0.95:
+            return Finding(finding.label, finding.says, finding.suggestion, max(finding.explained, 0.98), finding.rows)
+    return None
+
+
+def torch_adam(gradients: list[np.ndarray], eps: float, optimizer: str) -> np.ndarray:
+    """Direction of Adam's last step, epsilon added to the corrected root."""
+    stated = re.search(r"betas: \(([0-9.]+), ([0-9.]+)\)", optimizer)
+    beta1, beta2 = (float(stated[1]), float(stated[2])) if stated else (0.9, 0.999)
+    m = v = np.zeros_like(gradients[0])
+    for g in gradients:
+        m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g * g
+    t = len(gradients)
+    return m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + eps)
+
+
+LAST = (another_mode, another_rule)  # what remains when nothing narrower was found
+EXPLANATIONS = (not_updated, frozen, stale, momentum, rate, adam_epsilon, larger_epsilon, decay)

@@ -15,6 +15,7 @@ from port.diagnose.evidence import Evidence, Finding
 from port.parity.compare import Stage
 from port.parity.measure import MISSING, Row, finite
 from port.parity.pair_compare import NETWORK
+from port.parity.ratio import ALL_ZERO
 from port.parity.recorder import GRADIENT
 from port.parity.trace import Trace
 
@@ -39,6 +40,8 @@ class Cause:
     @property
     def telling(self) -> Row:
         """The site that the diagnosis is made from: the first where there are two values to compare, if there is one."""
+        if self.stage == "backward" and self.first.reason == MISSING:
+            return self.first
         return next((row for row in self.rows if row.max_abs is not None), self.rows[0])
 
     def as_dict(self) -> dict[str, object]:
@@ -83,12 +86,28 @@ def by_module(name: str, stages: Mapping[str, Stage], earlier: bool) -> dict[str
     rows = stages[name].failing
     if stages[name].broke_off:  # what a run did not come to is no fault of its own; where it broke off is
         rows = [row for row in rows if row.reason != MISSING] or ([] if earlier else rows[:1])
+    if stages[name].cuts:
+        rows = without_echoes(rows, stages[name].cuts)
     if name == "training" and (fed := [row for row in rows if row.kind in FED]):
         rows = fed
     found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(row.module, []).append(row)
     return together(found, stages[name])
+
+
+def without_echoes(rows: list[Row], cuts: list[tuple[str, str]]) -> list[Row]:
+    """The places where the port cuts the gradient, then what is wrong otherwise; not all that is missing behind a cut."""
+    by_site = {row.site: row for row in rows}
+    origins = []
+    for site, module in cuts:
+        if row := by_site.get(site + GRADIENT):
+            row.module = module
+            origins.append(row)
+    if not origins:
+        return rows
+    echo = lambda row: row.reason == MISSING or (row.reason or "").startswith(ALL_ZERO)  # noqa: E731
+    return origins + [row for row in rows if row not in origins and not echo(row)]
 
 
 def together(found: dict[str, list[Row]], stage: Stage) -> dict[str, list[Row]]:
@@ -183,11 +202,26 @@ def context_of(row: Row, reference: Trace, port: Trace, forward: Trace) -> dict[
     if row.site.startswith("step."):
         return training_context(row.site, reference, port)
     if row.kind != "gradient":
-        return {}
+        return {"before": values_before(row.site, forward)}
     module = row.site.removesuffix(GRADIENT).removeprefix("parameters/").partition(":")[0]
     owner = module.rpartition(".")[0] if row.site.startswith("parameters/") else module.partition("/")[2]
     arriving = whole(forward, f"forward/{owner}:out{GRADIENT}")
     return {"output_gradient": arriving} if arriving is not None else {}
+
+
+def values_before(site: str, forward: Trace, most: int = 40) -> dict[str, np.ndarray]:
+    """What the network had made before a site and could have added there: values of a shape that fits, the latest last.
+
+    Values that are the same as an earlier one (what one module gives and the next is given) are listed once.
+    """
+    shape, found, seen = tuple(forward.sites[site].shape), {}, set()
+    for name, held in forward.sites.items():
+        if name == site:
+            break
+        if held.kind in ("output", "input") and tuple(held.shape) == shape and held.hash not in seen and "float" in held.dtype:
+            seen.add(held.hash)
+            found[name.partition("/")[2]] = name
+    return {label: array for label, name in list(found.items())[-most:] if (array := whole(forward, name)) is not None}
 
 
 def training_context(site: str, reference: Trace, port: Trace) -> dict[str, object]:

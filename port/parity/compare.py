@@ -23,6 +23,7 @@ class Stage:
     skipped: list[tuple[str, str]] = field(default_factory=list)  # (site, why)
     decisions: dict[str, DecisionCount] = field(default_factory=dict)
     broke_off: str | None = None
+    cuts: list[tuple[str, str]] = field(default_factory=list)  # (site, module) where the port alone stops the gradient
 
     @property
     def failing(self) -> list[Row]:

@@ -89,7 +89,9 @@ def capture_pass(
             given = Trace(reference / "reference") if spec.substitute != "nothing" else None
             plan = Plan(spec.substitute, whole_steps=ALL)
             pairs = column.pairs
-            pairs.run(side, Recorder(writer, pairs.to_numpy, pairs.like, plan, given, label="forward"))
+            recorder = Recorder(writer, pairs.to_numpy, pairs.like, plan, given, label="forward")
+            about["ungraded"] = recorder.ungraded
+            pairs.run(side, recorder)
     except (PortError, MemoryError):
         raise
     except Exception as failure:  # a broken port may fail in any way; how far it came is worth a report

@@ -121,6 +121,24 @@ def harmless(site: Site, reference: Trace, port: Trace) -> bool:
     return missing and site.kind == "gradient" and site.lowest == site.highest == 0 and not site.nonfinite
 
 
+def find_cuts(reference: Trace, port: Trace) -> list[tuple[str, str]]:
+    """Where the port, and only the port, lets no gradient pass: (site, module to blame) in the order of execution.
+
+    The first such value, and every module's output that lost its gradient though an input of the module has it.
+    """
+    lost = set(port.about.get("ungraded", ())) - set(reference.about.get("ungraded", ()))
+    called, cuts = called_modules(reference), []
+    for site in (name for name in port.sites if name in lost):
+        base, _, nth = site.partition("#")
+        module, _, place = base.partition(":")
+        kept = place.startswith("out") and any(
+            f"{module}:in{i}{'#' * bool(nth)}{nth}" in port.sites.keys() - lost for i in range(4)
+        )
+        if not cuts or kept:
+            cuts.append((site, blame(site, called)))
+    return cuts
+
+
 def is_backward(site: Site) -> bool:
     return site.kind == "gradient"
 

@@ -13,7 +13,7 @@ from port.errors import COULD_NOT_RUN, PortError
 from port.parity import tolerance
 from port.parity.causes import Cause, explain, find_causes
 from port.parity.compare import Stage
-from port.parity.pair_compare import compare_sites, compare_updates, compare_weights, is_backward, is_forward
+from port.parity.pair_compare import compare_sites, compare_updates, compare_weights, find_cuts, is_backward, is_forward
 from port.parity.trace import Trace
 from port.weights import tensors_file
 
@@ -108,6 +108,7 @@ def compare_stages(ours, theirs, limits, reference: Path, port: Path):
         "backward": compare_sites("backward", first, forced, exact, limits, ignore, is_backward),
         ACCUMULATED: compare_sites(ACCUMULATED, first, theirs["imposed"], ours["float64"], limits, ignore),
     }
+    stages["backward"].cuts = find_cuts(first, forced)
     traces = ({"forward": first, "backward": first}, {"forward": forced, "backward": forced},
               {"forward": exact, "backward": exact})  # fmt: skip
     if "training" in ours:

@@ -6,6 +6,8 @@ from port.parity.measure import EPS32, Row, difference, mismatch, rms
 from port.parity.tolerance import Tolerances
 from port.parity.trace import Site, Trace
 
+ALL_ZERO = "is zero all over"  # a reason's first words
+
 
 def judge_row(row: Row, reference: Trace, port: Trace, truth: Trace, limits: Tolerances, scale: float = 0.0) -> None:
     """Fill a row of two traces; `reason` stays None where the port passes.
@@ -32,7 +34,7 @@ def judge_row(row: Row, reference: Trace, port: Trace, truth: Trace, limits: Tol
     elif not largest <= limits.ratio_largest:
         row.reason = f"its largest error is {largest:.3g} times the reference's, limit {limits.ratio_largest:g}"
     if row.reason and not b.any() and a.any():
-        row.reason = "is zero all over; " + row.reason
+        row.reason = f"{ALL_ZERO}; {row.reason}"
 
 
 def value_of(site: str, trace: Trace, reference: Trace) -> np.ndarray | None:

@@ -68,6 +68,8 @@ class Recorder(Probe):
         self.on_step = on_step
         self.gate = gate
         self.label = label
+        self.graded: Callable[[Any], bool] = lambda value: True  # whether a gradient can reach what a value was made from
+        self.ungraded: list[str] = []  # sites of values that no gradient passes
         self.recent: deque[tuple[Any, int, Site]] = deque(maxlen=4)  # values just measured, kept alive for `is`
 
     def step(self, label: str) -> None:
@@ -131,6 +133,8 @@ class Recorder(Probe):
         name = self.writer.name(f"{self.label}/{name}")
         if self.plan.only_whole and not whole:
             return value
+        if hasattr(value, "is_floating_point") and value.is_floating_point() and not self.graded(value):
+            self.ungraded.append(name)
         return self.gate(
             value,
             lambda shown: self._record(name, kind, shown, whole),

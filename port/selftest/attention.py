@@ -39,7 +39,7 @@ FAULTS = [
     _fault("residual of the normed value", "x = x + self.project", "x = y + self.project", ".", "forward", "missing_term", ""),
     _fault("epsilon of the unit length", "1e-12", "1e-4", "unit", "forward", "epsilon", "23"),
     _fault("unit length squared", "(x * x).sum(-1, keepdims=True).sqrt()", "(x * x).sum(-1, keepdims=True)", "unit", "forward", "scale activation epsilon affine", ""),
-    _fault("constant factor", "x * 1e-4", "x * 2e-4", ".", "forward", "scale", ""),
+    _fault("constant factor", "x * 1e-5", "x * 2e-5", ".", "forward", "scale", ""),
     _fault("norm in half precision", NORM, NORM + '.to_float(__import__("mindspore").float16)', "norm", "forward", "half_cast dtype", "116"),
     _fault("attention in half precision", "return (weights @ value)", 'weights, value = weights.astype("float16").astype("float32"), value.astype("float16").astype("float32")\n        return (weights @ value)', "attend", "forward", "half_cast", "116"),
     _fault("gradient cut through the keys", "self.key(y)", "ops.stop_gradient(self.key(y))", ".", "backward", "gradient_cut", "114"),

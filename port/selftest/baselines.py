@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from port.parity.ratio import value_of
 from port.parity.trace import Trace
 
 Policy = Callable[[np.ndarray, np.ndarray], bool]
@@ -57,7 +58,7 @@ def shared_sites(reference: Trace, port: Trace) -> Iterator[tuple[str, np.ndarra
     for name, site in reference.sites.items():
         seen = ":out" in name or name.startswith("end/") if site.kind != "gradient" else name.startswith("parameters/")
         if seen and (a := reference.whole(name)) is not None:
-            b = port.whole(name) if name in port.sites else None
+            b = value_of(name, port, reference) if name in port.sites else None
             yield name, a.astype(np.float64), None if b is None else b.astype(np.float64)
 
 

@@ -49,7 +49,7 @@ class Net(nn.Module):
         y = self.norm(x)
         x = x + self.project(self.attend(self.query(y), self.key(y), self.value(y)))
         x = x + self.narrow(self.gelu(self.wide(self.second_norm(x))))
-        return self.head(self.unit(x * 1e-4))
+        return self.head(self.unit(x * 1e-5))
 
 
 def net():
