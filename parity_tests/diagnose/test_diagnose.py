@@ -84,7 +84,7 @@ CASES = [
     ("momentum", moved("buffer", BIAS, BIAS * 9)),
     ("stale_buffer", moved("buffer", BIAS, BIAS * 0)),
     ("learning_rate", moved("lr", np.array(0.1), np.array(0.2), step=3)),
-    ("learning_rate", moved("update", SQUARE, SQUARE * np.float32(1.4))),
+    ("optimizer", moved("update", SQUARE, SQUARE * np.float32(1.4))),  # a wrong rate would be a wrong "lr" before it
     ("weight_decay", moved("update", SQUARE, SQUARE - 0.01 * KERNEL.reshape(-1)[:64].reshape(8, 8),
                            parameter=KERNEL.reshape(-1)[:64].reshape(8, 8))),
 ]  # fmt: skip

@@ -170,4 +170,32 @@ def factor_per_channel(evidence: Evidence) -> Finding | None:
     )
 
 
-EXPLANATIONS = (missing_bias, missing_term, term_from_before, factor, factor_per_channel)
+def factor_per_pixel(evidence: Evidence) -> Finding | None:
+    """A factor for every pixel, the same in all pictures and channels: overlaps not counted, a window, a mask."""
+    if not comparable(evidence) or evidence.reference.ndim != 4 or np.prod(evidence.reference.shape[:2]) < 6:
+        return None
+    a, b = reference_of(evidence), port_of(evidence)
+    ratio = (a * b).sum((0, 1)) / np.maximum((a * a).sum((0, 1)), 1e-300)
+    says = f"a factor from {ratio.min():.4g} to {ratio.max():.4g} depending on the pixel"
+    return found(evidence, "scale", a * ratio, says, "Divide by the number of overlaps, as F.fold's users do by hand.", (51,))
+
+
+def of_positions(evidence: Evidence) -> Finding | None:
+    """Positions (..., h, w, 2): factor and offset for x and y; or rows and columns exchanged in the grid."""
+    if not comparable(evidence) or evidence.reference.ndim != 4 or evidence.reference.shape[-1] != 2:
+        return None
+    a, b = reference_of(evidence), port_of(evidence)
+    h, w = a.shape[1:3]
+    rows, columns = np.meshgrid(np.arange(h), np.arange(w), indexing="ij")
+    fitted = np.empty_like(a)
+    for axis in (0, 1):
+        known = np.stack([a[..., axis].reshape(-1), np.ones(a[..., axis].size)], 1)
+        fitted[..., axis] = (known @ np.linalg.lstsq(known, b[..., axis].reshape(-1), rcond=None)[0]).reshape(a.shape[:3])
+    hint = "x is 2 (column + flow) / (w - 1) - 1; flows are in pixels; meshgrid's default is 'xy' in MindSpore."
+    affine_ = found(evidence, "affine", fitted, "factor and offset for x, for y", hint, (49,))
+    turned = a + np.stack([(rows - columns) * 2 / max(w - 1, 1), (columns - rows) * 2 / max(h - 1, 1)], -1)
+    swapped = found(evidence, "permuted_pixels", turned, "rows and columns of the grid are exchanged", hint, (66,))
+    return max((affine_, swapped), key=lambda finding: finding.explained)
+
+
+EXPLANATIONS = (missing_bias, missing_term, factor, term_from_before, factor_per_channel, factor_per_pixel, of_positions)

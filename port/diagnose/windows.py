@@ -73,7 +73,7 @@ def interpolation(evidence: Evidence) -> Finding | None:
     if x is None or x.shape[2:] == evidence.port.shape[2:]:
         return None
     size, a = evidence.port.shape[2:], reference_of(evidence)
-    made = {(mode, corners): resize(x, size, mode, corners) for mode in ("bilinear", "nearest", "bicubic") for corners in (False, True)}
+    made = {(mode, corners): resize(x, size, mode, corners) for mode in ("bilinear", "nearest", "bicubic", "bicubic 0.5") for corners in (False, True)}
     own = [key for key, value in made.items() if close(value, a)]
     if not own:
         return None
@@ -95,7 +95,7 @@ def resize(x: np.ndarray, size: tuple[int, ...], mode: str, corners: bool) -> np
 
 def matrix(source: int, target: int, mode: str, corners: bool) -> np.ndarray:
     """(target, source): the share of every source pixel in every target pixel."""
-    at = np.arange(target) * ((source - 1) / max(target - 1, 1)) if corners else (np.arange(target) + 0.5) * source / target - 0.5
+    at = positions_of(source, target, corners)
     if mode == "nearest":
         near = np.floor(np.arange(target) * source / target) if not corners else np.floor(at + 0.5)
         return np.eye(source)[np.clip(near.astype(int), 0, source - 1)]
@@ -109,9 +109,16 @@ def matrix(source: int, target: int, mode: str, corners: bool) -> np.ndarray:
     return shares
 
 
+def positions_of(source: int, target: int, corners: bool) -> np.ndarray:
+    """Where the target's pixels lie in the source."""
+    if corners:
+        return np.arange(target) * ((source - 1) / max(target - 1, 1))
+    return (np.arange(target) + 0.5) * source / target - 0.5
+
+
 def kernel(distance: np.ndarray, mode: str) -> np.ndarray:
-    """Weight of a pixel at a distance: a tent, or the cubic with a = -0.75."""
-    d, a = distance, -0.75
+    """Weight of a pixel at a distance: a tent, or the cubic with a = -0.75, in `bicubic 0.5` with a = -0.5."""
+    d, a = distance, -0.5 if mode.endswith("0.5") else -0.75
     if mode == "bilinear":
         return np.maximum(1 - d, 0)
     near = (a + 2) * d**3 - (a + 3) * d**2 + 1

@@ -20,6 +20,7 @@ from port.parity.recorder import GRADIENT
 from port.parity.trace import Trace
 
 ORDER = ("weights", "forward", "backward", "training")
+RULES = frozenset({"optimizer", "optimizer_epsilon", "clip_norm"})
 FED = frozenset({"update", "lr"})  # what an optimiser step is judged by: it was given the reference's gradients
 
 
@@ -90,10 +91,17 @@ def by_module(name: str, stages: Mapping[str, Stage], earlier: bool) -> dict[str
         rows = without_echoes(rows, stages[name].cuts)
     if name == "training" and (fed := [row for row in rows if row.kind in FED]):
         rows = fed
+    elif name == "training" and (still := standing_still(rows)):
+        rows = still
     found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(row.module, []).append(row)
     return together(found, stages[name])
+
+
+def standing_still(rows: list[Row]) -> list[Row]:
+    """Buffers that the first step should have moved: their module is not in training mode, and the loss follows from that."""
+    return [row for row in rows if row.kind == "buffer" and ALL_ZERO in row.reason and row.site.startswith("step.00/")]
 
 
 def without_echoes(rows: list[Row], cuts: list[tuple[str, str]]) -> list[Row]:
@@ -147,6 +155,17 @@ def explain(cause: Cause, reference: Mapping[str, Trace], port: Mapping[str, Tra
             cause, reference[cause.stage], port[cause.stage], truth[cause.stage], reference["forward"], weights
         )
     )
+
+
+def of_the_optimizer(causes: list[Cause]) -> list[Cause]:
+    """Updates of another rule are one cause, of the network's optimiser: no module makes its own."""
+    same = [cause for cause in causes if cause.stage == "training" and cause.findings[0].label in RULES]
+    if not same or not any(row.kind == "update" for cause in same for row in cause.rows):
+        return causes
+    first = same[0]
+    rows = sorted((row for cause in same for row in cause.rows), key=lambda row: row.order)
+    merged = Cause(NETWORK, "training", rows, first.also, first.findings)
+    return [merged if cause is first else cause for cause in causes if cause is first or cause not in same]
 
 
 def weight_evidence(cause: Cause, forward: Trace, weights: tuple) -> Evidence:
@@ -214,6 +233,8 @@ def values_before(site: str, forward: Trace, most: int = 40) -> dict[str, np.nda
 
     Values that are the same as an earlier one (what one module gives and the next is given) are listed once.
     """
+    if site not in forward.sites:
+        return {}
     shape, found, seen = tuple(forward.sites[site].shape), {}, set()
     for name, held in forward.sites.items():
         if name == site:

@@ -6,12 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
 from port.errors import PortError
-from port.files import make_folder
 from port.parity.pair_capture import FINISHED, REFUSED
 from port.parity.pair_verify import PORT_PASSES, capture_side, compare_folders, surroundings
 from port.parity.trace import Trace
@@ -23,6 +23,7 @@ from port.selftest.zoo import write_pair
 TABLES = (vision, attention, recurrent, resample, choices)
 FAULTS: tuple[Fault, ...] = tuple(fault for table in TABLES for fault in table.FAULTS)
 CONTROLS: tuple[Control, ...] = tuple(control for table in TABLES for control in table.CONTROLS)
+WORKERS = 2  # capturing processes; judging is cheap beside it
 REFUSAL = "weights"  # the stage in which a port is turned away whose parameters have no partner
 
 
@@ -76,30 +77,53 @@ def run(
 
 
 def captured(cases: Sequence[Fault | Control], reference: Path, work: Path) -> Iterator[tuple[Fault | Control, Path]]:
-    """Traces of the changed ports, each as soon as it is there, while one process goes on making the others."""
+    """Traces of the changed ports, each as soon as it is there, while other processes go on making the next."""
     folders = [work / f"{i:03d}" for i in range(len(cases))]
     for case, folder in zip(cases, folders, strict=True):
         write_pair(folder, case.network, case.edits, case.name)
-    command = [sys.executable, "-m", "ms_model.capture_pair", *(str(folder / "pair.py") for folder in folders)]
-    command += ["--out", *map(str, folders), "--passes", ",".join(PORT_PASSES), "--reference", str(reference)]
-    command += ["--weights", str(reference / "reference" / "weights.safetensors"), "--keep-going", "--quiet"]
-    log = make_folder(work) / "log.txt"
-    with log.open("wb") as stream, subprocess.Popen(command, stdout=stream, stderr=stream, env=surroundings()) as process:
-        try:
-            for case, folder in zip(cases, folders, strict=True):
-                wait_for(folder / FINISHED, process, log)
-                yield case, folder
-        finally:
-            process.kill()
+    with ExitStack() as stack:
+        workers = [Worker(folders[i::WORKERS], reference, work / f"log{i}.txt", stack) for i in range(WORKERS)]
+        for i, (case, folder) in enumerate(zip(cases, folders, strict=True)):
+            workers[i % WORKERS].wait_for(folder)
+            yield case, folder
 
 
-def wait_for(mark: Path, process: subprocess.Popen, log: Path) -> None:
-    """Until the capture has finished with a port. Raises PortError where it ended before."""
-    while not mark.exists():
-        if process.poll() is not None and not mark.exists():
-            last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-            raise PortError(f"the self-test's capture ended with exit code {process.returncode}: {' '.join(last)}.")
-        time.sleep(0.02)
+class Worker:
+    """A process that captures the ports of these folders one after the other, started again behind one that kills it."""
+
+    def __init__(self, folders: Sequence[Path], reference: Path, log: Path, stack: ExitStack):
+        self.folders, self.reference, self.log, self.stack = list(folders), reference, log, stack
+        self.process = self.start() if folders else None
+
+    def start(self) -> subprocess.Popen:
+        """Go on with what is left."""
+        command = [sys.executable, "-m", "ms_model.capture_pair", *(str(folder / "pair.py") for folder in self.folders)]
+        command += ["--out", *map(str, self.folders), "--passes", ",".join(PORT_PASSES), "--keep-going", "--quiet"]
+        command += ["--reference", str(self.reference), "--weights", str(self.reference / "reference" / "weights.safetensors")]
+        stream = self.stack.enter_context(self.log.open("ab"))
+        process = self.stack.enter_context(subprocess.Popen(command, stdout=stream, stderr=stream, env=surroundings()))
+        self.stack.callback(process.kill)
+        return process
+
+    def wait_for(self, folder: Path) -> None:
+        """Until there is a result. Raises PortError where the process ended without one and was not killed."""
+        while not (folder / FINISHED).exists():
+            if self.process.poll() is not None and not (folder / FINISHED).exists():
+                self.after_the_end(folder)
+            time.sleep(0.02)
+        self.folders.remove(folder)
+
+    def after_the_end(self, folder: Path) -> None:
+        """A port that takes the whole process down is a result, too: the next are captured by another process."""
+        if self.process.returncode >= 0:
+            last = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            raise PortError(f"the self-test's capture ended with exit code {self.process.returncode}: {' '.join(last)}.")
+        (folder / FINISHED).touch()
+        if not (folder / "forced" / "trace.json").exists():
+            (folder / REFUSED).write_text(f"killed by signal {-self.process.returncode}", encoding="utf-8")
+        if left := self.folders[self.folders.index(folder) + 1 :]:
+            self.folders = [folder, *left]
+            self.process = Worker(left, self.reference, self.log, self.stack).process
 
 
 def named_module(words: str) -> str:

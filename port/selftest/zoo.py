@@ -19,6 +19,7 @@ from port.parity.pair import import_file
 from port.selftest.zoo import INPUTS, values
 
 VALUES = values
+STEPS = 3
 half = lambda: import_file(Path(__file__).with_name("half.py"))
 reference = lambda: __import__("torch_ref.zoo.{network}", fromlist=["net"])
 

@@ -12,7 +12,8 @@ LAYER_NAMES = {
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
     "embedding_table": "weight",
-    "a": "weight",  # PReLU
+    "a": "weight",  # PReLU, by itself
+    "w": "weight",  # and inside another cell
 }
 # State that only one side keeps, and why nothing is lost with it.
 REFERENCE_ONLY = {"num_batches_tracked": "a counter that MindSpore's BatchNorm does without"}
