@@ -133,7 +133,7 @@ def factor_per_channel(evidence: Evidence) -> Finding | None:
     if not comparable(evidence) or evidence.reference.ndim < 2 or evidence.reference.size < 16:
         return None
     a, b = channels_first(reference_of(evidence)), channels_first(port_of(evidence))
-    if a.shape[1] < 6:
+    if a.shape[1] < 4:
         return None
     mean_a, mean_b = a.mean(1, keepdims=True), b.mean(1, keepdims=True)
     spread = ((a - mean_a) ** 2).sum(1, keepdims=True)
@@ -165,9 +165,9 @@ def factor_per_channel(evidence: Evidence) -> Finding | None:
         "Check statistics, epsilon and affine parameters of the normalisation.",
         (14, 15, 17),
     )
-    return (
-        max((constant, scaled), key=lambda f: f.explained) if max(constant.explained, scaled.explained) > 0.98 else both
-    )
+    if max(constant.explained, scaled.explained) > 0.98:
+        return max((constant, scaled), key=lambda f: f.explained)
+    return both if a.shape[1] >= 6 else None  # two numbers fitted to fewer values prove nothing
 
 
 def factor_per_pixel(evidence: Evidence) -> Finding | None:

@@ -110,4 +110,16 @@ def same_values_elsewhere(evidence: Evidence) -> Finding | None:
     )
 
 
-EXPLANATIONS = (mirrored_or_turned, permuted_channels, same_values_elsewhere, shifted, border_only)
+def of_another_call(evidence: Evidence) -> Finding | None:
+    """What the reference has at this place in another call of the module: an earlier or later frame."""
+    if not comparable(evidence):
+        return None
+    for name, value in (evidence.context.get("calls") or {}).items():
+        if value.shape == evidence.port.shape:
+            finding = found(evidence, "shift", value.astype(np.float64), f"it is the reference's {name}", "Check the order of frames or steps.", (142,))
+            if finding.explained > 0.98:
+                return finding
+    return None
+
+
+EXPLANATIONS = (of_another_call, mirrored_or_turned, permuted_channels, same_values_elsewhere, shifted, border_only)

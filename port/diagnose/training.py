@@ -179,5 +179,5 @@ def torch_adam(gradients: list[np.ndarray], eps: float, optimizer: str) -> np.nd
     return m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + eps)
 
 
-LAST = (another_mode, another_rule)  # what remains when nothing narrower was found
-EXPLANATIONS = (not_updated, frozen, stale, momentum, rate, adam_epsilon, larger_epsilon, decay)
+LAST = (another_rule,)  # what remains when nothing narrower was found
+EXPLANATIONS = (another_mode, not_updated, frozen, stale, momentum, rate, adam_epsilon, larger_epsilon, decay)

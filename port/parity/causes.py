@@ -221,7 +221,7 @@ def context_of(row: Row, reference: Trace, port: Trace, forward: Trace) -> dict[
     if row.site.startswith("step."):
         return training_context(row.site, reference, port)
     if row.kind != "gradient":
-        return {"before": values_before(row.site, forward)}
+        return {"before": values_before(row.site, forward), "calls": other_calls(row.site, forward)}
     module = row.site.removesuffix(GRADIENT).removeprefix("parameters/").partition(":")[0]
     owner = module.rpartition(".")[0] if row.site.startswith("parameters/") else module.partition("/")[2]
     arriving = whole(forward, f"forward/{owner}:out{GRADIENT}")
@@ -243,6 +243,13 @@ def values_before(site: str, forward: Trace, most: int = 40) -> dict[str, np.nda
             seen.add(held.hash)
             found[name.partition("/")[2]] = name
     return {label: array for label, name in list(found.items())[-most:] if (array := whole(forward, name)) is not None}
+
+
+def other_calls(site: str, forward: Trace, most: int = 64) -> dict[str, np.ndarray]:
+    """The same site in the other calls of its module."""
+    base = site.partition("#")[0]
+    names = [name for name in forward.sites if name.partition("#")[0] == base and name != site][:most]
+    return {name: array for name in names if (array := whole(forward, name)) is not None}
 
 
 def training_context(site: str, reference: Trace, port: Trace) -> dict[str, object]:

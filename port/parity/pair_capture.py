@@ -25,7 +25,7 @@ from port.files import make_folder
 from port.parity.capture import environment
 from port.parity.recorder import Plan, Recorder
 from port.parity.trace import Trace, TraceWriter
-from port.parity.training import TINY, train
+from port.parity.training import TINY, TINY_STEPS, train
 from port.weights import tensors_file
 
 ALL = frozenset({"all"})
@@ -84,7 +84,8 @@ def capture_pass(
             given = Trace(reference / "training") if spec.training == "given" else None
             trainer = column.training.Trainer(side)
             about["optimizer"] = trainer.describe()
-            train(trainer, writer, side.pair.steps, given, spec.factor)
+            steps = side.pair.steps if spec.factor == 1.0 else min(side.pair.steps, TINY_STEPS)
+            train(trainer, writer, steps, given, spec.factor)
         else:
             given = Trace(reference / "reference") if spec.substitute != "nothing" else None
             plan = Plan(spec.substitute, whole_steps=ALL)

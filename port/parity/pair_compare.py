@@ -27,7 +27,9 @@ def blame(site: str, called: frozenset[str]) -> str:
         return NETWORK
     name = site.partition("/")[2].partition("#")[0]
     if not site.endswith(GRADIENT):
-        return surrounding(name.partition(":in")[0], called) if ":in" in name else module_of(site, called, {})
+        if ":in" in name:
+            return surrounding(name.partition(":in")[0], called)
+        return name.partition(":out")[0] if ":out" in name else module_of(site, called, {})
     module, _, port = name.removesuffix(GRADIENT).partition(":")
     return module if port.startswith("in") else surrounding(module, called)
 

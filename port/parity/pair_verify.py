@@ -73,8 +73,11 @@ def surroundings() -> dict[str, str]:
     return {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONPATH": path}
 
 
-def compare_folders(reference: Path, port: Path) -> Compared:
-    """Compare the traces of two sides, made here or elsewhere. Needs no framework."""
+def compare_folders(reference: Path, port: Path, own_training: bool = True) -> Compared:
+    """Compare the traces of two sides, made here or elsewhere. Needs no framework.
+
+    own_training  False: the port was only trained along the reference's gradients, never left to itself
+    """
     limits = tolerance.load()
     for folder in (reference, port):
         if not folder.is_dir():
@@ -88,7 +91,7 @@ def compare_folders(reference: Path, port: Path) -> Compared:
             raise PortError(f"the reference did not run through ({name}): {ours[name].about['error']}.")
     if missing := [name for name in ("forced", "imposed") if name not in theirs]:
         raise PortError(f"{port} holds no trace of the pass {missing[0]!r}. Capture the port again.")
-    stages, traces = compare_stages(ours, theirs, limits, reference, port)
+    stages, traces = compare_stages(ours, theirs, limits, reference, port, own_training)
     causes = find_causes({name: stage for name, stage in stages.items() if not name.startswith(ACCUMULATED)})
     weights = tuple(
         tensors_file.load(folder / "weights.safetensors").tensors
@@ -99,7 +102,7 @@ def compare_folders(reference: Path, port: Path) -> Compared:
     return Compared(stages, of_the_optimizer(causes))
 
 
-def compare_stages(ours, theirs, limits, reference: Path, port: Path):
+def compare_stages(ours, theirs, limits, reference: Path, port: Path, own_training: bool):
     """-> stages by name, and the traces (reference, port, truth) that each of the judged-on-right-inputs stages compared"""
     first, forced, exact = ours["reference"], theirs["forced"], ours["forced64"]
     ignore = {**first.about["ignore"], **forced.about["ignore"]}
@@ -113,13 +116,13 @@ def compare_stages(ours, theirs, limits, reference: Path, port: Path):
     traces = ({"forward": first, "backward": first}, {"forward": forced, "backward": forced},
               {"forward": exact, "backward": exact})  # fmt: skip
     if "training" in ours:
-        add_training(stages, traces, ours, theirs, limits)
+        add_training(stages, traces, ours, theirs, limits, own_training)
     return stages, traces
 
 
-def add_training(stages, traces, ours, theirs, limits) -> None:
+def add_training(stages, traces, ours, theirs, limits, own: bool) -> None:
     """Optimiser steps: fed with the reference's parameters and gradients, the same with tiny gradients, and left alone."""
-    if missing := [name for name in ("training", "updates", "tiny") if name not in theirs]:
+    if missing := [name for name in ("training",) * own + ("updates", "tiny") if name not in theirs]:
         why = f"the port left no trace of the pass {missing[0]!r} though the reference was trained"
         stages["training"] = Stage("training", "complete", broke_off=why)
         return
@@ -133,9 +136,10 @@ def add_training(stages, traces, ours, theirs, limits) -> None:
         chosen = ("tiny", "tiny", "tiny64")
     given.broke_off = given.broke_off or tiny.broke_off
     stages["training"] = given
-    stages[f"{ACCUMULATED} training"] = compare_updates(
-        "accumulated training", start, theirs["training"], ours["training64"], limits, {"loss", "lr"}, start
-    )
+    if own:
+        stages[f"{ACCUMULATED} training"] = compare_updates(
+            "accumulated training", start, theirs["training"], ours["training64"], limits, {"loss", "lr"}, start
+        )
     for held, side, name in zip(traces, (ours, theirs, ours), chosen, strict=True):
         held["training"] = side[name]
 

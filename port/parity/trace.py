@@ -72,7 +72,7 @@ def measure(name: str, kind: str, array: np.ndarray, sampled: int) -> Site:
         kind=kind,
         shape=list(array.shape),
         dtype=str(array.dtype),
-        hash=xxhash.xxh3_128_hexdigest(flat),
+        hash=f"{xxhash.xxh3_128_hexdigest(flat)}-{array.dtype}",  # 8 zeros of float64 have the bytes of 16 of float32
         rms=float(np.sqrt(squares / size)),
         mean=total / size,
         lowest=float(numbers.min()) if numbers.size else 0.0,

@@ -11,6 +11,7 @@ import numpy as np
 
 from port.parity.trace import Trace, TraceWriter
 
+TINY_STEPS = 2  # its length at most: the first step shows it already
 TINY = 1e-7  # factor on the gradients of the run that shows where an optimiser's epsilon stands
 
 

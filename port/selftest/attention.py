@@ -45,7 +45,7 @@ FAULTS = [
     _fault("gradient cut through the keys", "self.key(y)", "ops.stop_gradient(self.key(y))", ".", "backward", "gradient_cut", "114"),
     _fault("unit length not differentiated", "return x / ops.maximum(", "return x / ops.stop_gradient(1.0 * ops.maximum(", "unit", "backward", "gradient_cut gradient_scale missing_term", "114"),
     _fault("loss left as a sum", LOSS, LOSS.replace("% 5)", '% 5, reduction="sum")'), ".", "forward", "reduction", "91"),
-    _fault("label smoothing", LOSS, LOSS.replace("% 5)", "% 5, label_smoothing=0.1)"), ".", "forward", "unknown scale reduction", "92"),
+    _fault("label smoothing", LOSS, LOSS.replace("% 5)", "% 5, label_smoothing=0.1)"), ".", "forward", "missing_term", "92"),
     _fault("one weight decay for all", GROUPED, '{"params": others, "weight_decay": 0.05}', "norm second_norm query key value project wide narrow head .", "training", "weight_decay", "112"),
     _fault("AdamW's weight decay at its default", '"weight_decay": 0.05', '"weight_decay": 0.01', "embedding query key value project wide narrow head .", "training", "weight_decay", "100"),
     _fault("Adam for AdamW", OPTIMIZER, "optim.Adam(groups, lr=0.01)", ".", "training", "weight_decay optimizer optimizer_epsilon", "100"),

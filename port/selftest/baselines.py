@@ -48,8 +48,8 @@ def judge(reference: dict[str, Trace], port: dict[str, Trace]) -> dict[str, str 
         for name, policy in POLICIES.items():
             if found[name] is None and (b is None or a.shape != b.shape or not policy(a, b)):
                 found[name] = site
-    if "training" in reference and "training" in port:
-        found[FIRST_STEP] = first_step(reference["training"], port["training"])
+    if "training" in reference and "updates" in port:
+        found[FIRST_STEP] = first_step(reference["training"], port["updates"])
     return found
 
 

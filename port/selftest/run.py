@@ -13,7 +13,7 @@ from pathlib import Path
 
 from port.errors import PortError
 from port.parity.pair_capture import FINISHED, REFUSED
-from port.parity.pair_verify import PORT_PASSES, capture_side, compare_folders, surroundings
+from port.parity.pair_verify import capture_side, compare_folders, surroundings
 from port.parity.trace import Trace
 from port.selftest import attention, choices, recurrent, resample, vision
 from port.selftest.baselines import NAMES, judge
@@ -23,6 +23,7 @@ from port.selftest.zoo import write_pair
 TABLES = (vision, attention, recurrent, resample, choices)
 FAULTS: tuple[Fault, ...] = tuple(fault for table in TABLES for fault in table.FAULTS)
 CONTROLS: tuple[Control, ...] = tuple(control for table in TABLES for control in table.CONTROLS)
+PASSES = ("imposed", "forced", "updates", "tiny")  # a run left to itself through training would show nothing more
 WORKERS = 2  # capturing processes; judging is cheap beside it
 REFUSAL = "weights"  # the stage in which a port is turned away whose parameters have no partner
 
@@ -98,7 +99,7 @@ class Worker:
     def start(self) -> subprocess.Popen:
         """Go on with what is left."""
         command = [sys.executable, "-m", "ms_model.capture_pair", *(str(folder / "pair.py") for folder in self.folders)]
-        command += ["--out", *map(str, self.folders), "--passes", ",".join(PORT_PASSES), "--keep-going", "--quiet"]
+        command += ["--out", *map(str, self.folders), "--passes", ",".join(PASSES), "--keep-going", "--quiet"]
         command += ["--reference", str(self.reference), "--weights", str(self.reference / "reference" / "weights.safetensors")]
         stream = self.stack.enter_context(self.log.open("ab"))
         process = self.stack.enter_context(subprocess.Popen(command, stdout=stream, stderr=stream, env=surroundings()))
@@ -139,7 +140,7 @@ def judged(case: Fault | Control, reference: Path, folder: Path) -> Outcome:
     if refusal.exists():
         words = refusal.read_text(encoding="utf-8")
         return Outcome(case, False, [(named_module(words), REFUSAL, "wrong_weight", words)], dict.fromkeys(NAMES, words))
-    compared = compare_folders(reference, folder)
+    compared = compare_folders(reference, folder, own_training=False)
     causes = [
         (cause.module, cause.stage, cause.findings[0].label if cause.findings else "unknown", cause.first.site)
         for cause in compared.causes

@@ -56,7 +56,7 @@ FAULTS = [
     _fault("dropout active", "nn.Dropout(p=0.0)", "nn.Dropout(p=0.5)", "dropout .", "training", "training_mode", "31"),
     _fault("residual left out", RESIDUAL, "self.group_norm(self.grouped(x))", ".", "forward", "missing_term", ""),
     _fault("residual halved", RESIDUAL, f"0.5 * {RESIDUAL}", ".", "forward", "scale missing_term", ""),
-    _fault("activation left out", "self.act(self.norm(self.stem(x)))", "self.norm(self.stem(x))", "act .", "forward", "activation slope shape unknown", ""),
+    _fault("activation left out", "self.act(self.norm(self.stem(x)))", "self.norm(self.stem(x))", "act .", "forward", "missing_term activation", ""),
     _fault("flattened channels last", FLATTEN, "x.permute(0, 2, 3, 1).flatten(start_dim=1)", ".", "forward", "permuted_pixels permuted_channels", "68"),
     _fault("half precision between modules", "x = self.dilated(self.average(x))", 'x = self.dilated(self.average(x)).astype("float16").astype("float32")', ".", "forward", "half_cast", "116"),
     _fault("a module in half precision", MIRRORED, f'{MIRRORED}.to_float(__import__("mindspore").float16)', "mirrored", "forward", "half_cast dtype", "116"),
