@@ -12,12 +12,16 @@ from torch_ref import device, pairs, training
 def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m torch_ref.capture_pair", description=__doc__)
     parser.add_argument("pair", nargs="+", help="the pair's Python file; with --keep-going several")
-    parser.add_argument("--out", type=Path, required=True, nargs="+", help="a folder per pair; gets one folder per pass")
+    parser.add_argument(
+        "--out", type=Path, required=True, nargs="+", help="a folder per pair; gets one folder per pass"
+    )
     parser.add_argument("--passes", required=True, help=f"comma-separated, of: {', '.join(PASSES)}")
     parser.add_argument("--reference", type=Path, help="folder of the reference's traces, for runs fed from them")
     parser.add_argument("--weights", type=Path, help="weights by the reference's names, .safetensors")
     parser.add_argument("--device", default=device.DEVICES[0], choices=device.DEVICES)
-    parser.add_argument("--keep-going", action="store_true", help="several pairs: what one cannot do is left in its folder")
+    parser.add_argument(
+        "--keep-going", action="store_true", help="several pairs: what one cannot do is left in its folder"
+    )
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args(argv)
@@ -30,12 +34,16 @@ def run(args):
     if unknown := [name for name in names if name not in PASSES]:
         raise UsageError(f"unknown pass {unknown[0]!r}; known: {', '.join(PASSES)}.")
     if len(args.pair) != len(args.out) or (len(args.pair) > 1 and not args.keep_going):
-        raise UsageError(f"{len(args.pair)} pairs need --keep-going and as many folders after --out, found {len(args.out)}.")
+        raise UsageError(
+            f"{len(args.pair)} pairs need --keep-going and as many folders after --out, found {len(args.out)}."
+        )
     device.select(args.device)
     column = Column(pairs, training, device.describe())
     if not args.keep_going:
         return 0 if capture(column, args.pair[0], args.out[0], names, args) else 3
-    made = [attempt(out, capture, column, pair, out, names, args) for pair, out in zip(args.pair, args.out, strict=True)]
+    made = [
+        attempt(out, capture, column, pair, out, names, args) for pair, out in zip(args.pair, args.out, strict=True)
+    ]
     return 0 if all(made) else 3
 
 

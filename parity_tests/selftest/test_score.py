@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from port.parity.trace import TraceWriter, Trace
+from port.parity.trace import Trace, TraceWriter
 from port.report.selftest_report import markdown
 from port.selftest.baselines import NAMES, POLICIES, first_step, shared_sites
 from port.selftest.blind import SWEEPS
@@ -44,7 +44,9 @@ def test_what_counts(causes, localised, diagnosed):
 def test_figures_and_goals():
     good = outcome(STEM, baselines={**NOTHING, "allclose 1e-3": "forward/stem:out", "cosine 0.999": "forward/head:out"})
     missed = outcome(passed=True)
-    quiet, alarm = (outcome(passed=passed, case=CONTROL, baselines={**NOTHING, "allclose 1e-5": "x"}) for passed in (True, False))
+    quiet, alarm = (
+        outcome(passed=passed, case=CONTROL, baselines={**NOTHING, "allclose 1e-5": "x"}) for passed in (True, False)
+    )
     result = summary([good, missed, quiet, alarm])
     assert (result["faults"], result["detected"], result["localised"], result["diagnosed"]) == (2, 1, 1, 1)
     assert (result["controls"], result["false_alarms"], result["reached"]) == (2, 1, False)
@@ -88,12 +90,21 @@ def test_policies(name, other, passes):
     assert POLICIES[name](A, other) == passes
 
 
+KINDS = {
+    "forward/m:in0": "input",
+    "forward/m:out": "output",
+    "end/loss": "value",
+    "forward/m:out@grad": "gradient",
+    "parameters/m.w@grad": "gradient",
+    "step.00/loss": "loss",
+}
+
+
 def test_policies_see_outputs_and_parameter_gradients(tmp_path):
     traces = []
     for side, value in (("a", 1.0), ("b", 1.5)):
         writer = TraceWriter(tmp_path / side, 1 << 30)
-        for name, kind in (("forward/m:in0", "input"), ("forward/m:out", "output"), ("end/loss", "value"),
-                           ("forward/m:out@grad", "gradient"), ("parameters/m.w@grad", "gradient"), ("step.00/loss", "loss")):  # fmt: skip
+        for name, kind in KINDS.items():
             writer.add(name, kind, np.full(4, value, np.float32), True)
         writer.finish(None, run=side, seconds=0.0, error=None, environment={}, backend={})
         traces.append(Trace(tmp_path / side))

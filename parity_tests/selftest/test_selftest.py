@@ -37,7 +37,9 @@ def test_all_are_found_and_nothing_else(quick):
 
 def test_no_policy_in_use_elsewhere_comes_near(quick):
     (_, result), _ = quick
-    assert all(entry["detected"] < result["detected"] or entry["false_alarms"] for entry in result["baselines"].values())
+    assert all(
+        entry["detected"] < result["detected"] or entry["false_alarms"] for entry in result["baselines"].values()
+    )
 
 
 def test_the_page_lists_every_case(quick):
@@ -59,7 +61,9 @@ def test_exit_code_where_goals_are_missed(monkeypatch, capfd):
 
     slope = next(case for case in FAULTS if case.name == "slope of leaky ReLU")
     monkeypatch.setattr(
-        selftest_cli, "of_network", lambda network, quick: [Control(slope.name, slope.network, slope.edits, "it is not")]
+        selftest_cli,
+        "of_network",
+        lambda network, quick: [Control(slope.name, slope.network, slope.edits, "it is not")],
     )
     assert main(["selftest", "--quick", "--only", "vision", "--quiet"]) == PARITY_FAILED
     assert "FALSE ALARM in forward" in " ".join(capfd.readouterr().out.split())

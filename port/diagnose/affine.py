@@ -51,7 +51,10 @@ def term_from_before(evidence: Evidence) -> Finding | None:
     error = port_of(evidence) - reference_of(evidence)
     own = evidence.parameters if evidence.kind != "parameter" else {}
     fits = {n: p for n, p in own.items() if p.ndim and p.shape == error.shape[-p.ndim :] and p.dtype.kind == "f"}
-    terms = {name: np.broadcast_to(value.astype(np.float64), error.shape).reshape(-1) for name, value in {**before, **fits}.items()}
+    terms = {
+        name: np.broadcast_to(value.astype(np.float64), error.shape).reshape(-1)
+        for name, value in {**before, **fits}.items()
+    }
     for name, term in terms.items():
         share_of = float((error.reshape(-1) * term).sum() / max((term * term).sum(), 1e-300))
         predicted = reference_of(evidence) + share_of * term.reshape(error.shape)
@@ -177,7 +180,9 @@ def factor_per_pixel(evidence: Evidence) -> Finding | None:
     a, b = reference_of(evidence), port_of(evidence)
     ratio = (a * b).sum((0, 1)) / np.maximum((a * a).sum((0, 1)), 1e-300)
     says = f"a factor from {ratio.min():.4g} to {ratio.max():.4g} depending on the pixel"
-    return found(evidence, "scale", a * ratio, says, "Divide by the number of overlaps, as F.fold's users do by hand.", (51,))
+    return found(
+        evidence, "scale", a * ratio, says, "Divide by the number of overlaps, as F.fold's users do by hand.", (51,)
+    )
 
 
 def of_positions(evidence: Evidence) -> Finding | None:
@@ -190,7 +195,9 @@ def of_positions(evidence: Evidence) -> Finding | None:
     fitted = np.empty_like(a)
     for axis in (0, 1):
         known = np.stack([a[..., axis].reshape(-1), np.ones(a[..., axis].size)], 1)
-        fitted[..., axis] = (known @ np.linalg.lstsq(known, b[..., axis].reshape(-1), rcond=None)[0]).reshape(a.shape[:3])
+        fitted[..., axis] = (known @ np.linalg.lstsq(known, b[..., axis].reshape(-1), rcond=None)[0]).reshape(
+            a.shape[:3]
+        )
     hint = "x is 2 (column + flow) / (w - 1) - 1; flows are in pixels; meshgrid's default is 'xy' in MindSpore."
     affine_ = found(evidence, "affine", fitted, "factor and offset for x, for y", hint, (49,))
     turned = a + np.stack([(rows - columns) * 2 / max(w - 1, 1), (columns - rows) * 2 / max(h - 1, 1)], -1)
@@ -198,4 +205,12 @@ def of_positions(evidence: Evidence) -> Finding | None:
     return max((affine_, swapped), key=lambda finding: finding.explained)
 
 
-EXPLANATIONS = (missing_bias, missing_term, factor, term_from_before, factor_per_channel, factor_per_pixel, of_positions)
+EXPLANATIONS = (
+    missing_bias,
+    missing_term,
+    factor,
+    term_from_before,
+    factor_per_channel,
+    factor_per_pixel,
+    of_positions,
+)

@@ -11,7 +11,12 @@ from port.diagnose.windows import close
 
 CERTAIN = 0.98
 LARGEST = 2_000_000  # scores that are worth a second look
-MASKS = {"no mask": None, "a mask of what comes later": (1, 1), "a mask of what came before": (-1, -1), "a mask of itself and what comes later": (0, 1)}
+MASKS = {
+    "no mask": None,
+    "a mask of what comes later": (1, 1),
+    "a mask of what came before": (-1, -1),
+    "a mask of itself and what comes later": (0, 1),
+}
 
 
 def attention(evidence: Evidence) -> Finding | None:
@@ -37,7 +42,12 @@ def forms(query: np.ndarray, key: np.ndarray, value: np.ndarray, heads: int) -> 
     n, t, c = query.shape
     parts = [array.reshape(n, t, heads, c // heads).transpose(0, 2, 1, 3) for array in (query, key, value)]
     scores = parts[0] @ parts[1].swapaxes(-1, -2)
-    scales = {"the width of a head": (c / heads) ** -0.5, "no scale": 1.0, "the whole width": c**-0.5, "the width itself": heads / c}
+    scales = {
+        "the width of a head": (c / heads) ** -0.5,
+        "no scale": 1.0,
+        "the whole width": c**-0.5,
+        "the width itself": heads / c,
+    }
     for (scale, factor), axis, (mask, place) in product(scales.items(), (-1, -2), MASKS.items()):
         hidden = 0.0 if place is None else -1e9 * triangle(t, *place)
         powers = scores * factor + hidden
@@ -54,7 +64,9 @@ def triangle(t: int, diagonal: int, side: int) -> np.ndarray:
 def changed(evidence: Evidence, own: tuple, made: list[tuple[tuple, np.ndarray]]) -> Finding | None:
     """The one form that gives the port's value, named by where it differs from the reference's."""
     for form, array in made:
-        labels = [label for label, a, b in zip(("scale", "softmax_axis", "missing_term"), own, form, strict=True) if a != b]
+        labels = [
+            label for label, a, b in zip(("scale", "softmax_axis", "missing_term"), own, form, strict=True) if a != b
+        ]
         if len(labels) != 1:
             continue
         says = f"the scores have {form[0]} as scale, softmax along axis {form[1]}, {form[2]}; in the reference {own}"

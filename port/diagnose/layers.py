@@ -50,7 +50,9 @@ def stated_convolution(evidence: Evidence) -> Convolution | None:
         return None
     if evidence.reference.size * weight[0].size > LARGEST_PRODUCT:
         return None
-    stride, pad, dilation = (number(evidence, name, default) for name, default in (("stride", 1), ("padding", 0), ("dilation", 1)))
+    stride, pad, dilation = (
+        number(evidence, name, default) for name, default in (("stride", 1), ("padding", 0), ("dilation", 1))
+    )
     groups = re.search(r"groups=(\d+)", evidence.description)
     return Convolution(weight.astype(np.float64), stride, (pad,) * 4, dilation, int(groups[1]) if groups else 1)
 
@@ -61,20 +63,42 @@ def number(evidence: Evidence, name: str, default: int) -> int:
     return int(match[1]) if match else default
 
 
-def variants(stated: Convolution, shape: tuple[int, ...]) -> Iterator[tuple[str, str, str, tuple[int, ...], Convolution]]:
+def variants(
+    stated: Convolution, shape: tuple[int, ...]
+) -> Iterator[tuple[str, str, str, tuple[int, ...], Convolution]]:
     """(label, what was done, what mends it, rows of the catalogue, the convolution with that done)"""
     same = same_padding(stated, shape)
     if same != stated.pad:
-        yield ("shift" if stated.stride > 1 else "border", f"padded by {same} as pad_mode='same' does",
-               f"nn.Conv2d(pad_mode='pad', padding={stated.pad[0]}): the default 'same' pads on one side only.",
-               (1, 2), replace(stated, pad=same))
+        yield (
+            "shift" if stated.stride > 1 else "border",
+            f"padded by {same} as pad_mode='same' does",
+            f"nn.Conv2d(pad_mode='pad', padding={stated.pad[0]}): the default 'same' pads on one side only.",
+            (1, 2),
+            replace(stated, pad=same),
+        )
     w, keep = stated.weight, "Do not change the kernel: both frameworks correlate, in PyTorch's layout."
-    for axes, words in (((-2, -1), "turned by 180 degrees"), ((-1,), "mirrored left to right"), ((-2,), "mirrored upside down")):
+    for axes, words in (
+        ((-2, -1), "turned by 180 degrees"),
+        ((-1,), "mirrored left to right"),
+        ((-2,), "mirrored upside down"),
+    ):
         yield "flipped_weight", f"the kernel is {words}", keep, (), replace(stated, weight=np.flip(w, axes))
     if w.shape[-1] == w.shape[-2]:
-        yield "transposed_weight", "rows and columns of the kernel are exchanged", keep, (10,), replace(stated, weight=w.swapaxes(-1, -2))
+        yield (
+            "transposed_weight",
+            "rows and columns of the kernel are exchanged",
+            keep,
+            (10,),
+            replace(stated, weight=w.swapaxes(-1, -2)),
+        )
     if w.shape[0] == w.shape[1]:
-        yield "transposed_weight", "channels in and out are exchanged", keep, (10,), replace(stated, weight=w.swapaxes(0, 1))
+        yield (
+            "transposed_weight",
+            "channels in and out are exchanged",
+            keep,
+            (10,),
+            replace(stated, weight=w.swapaxes(0, 1)),
+        )
     extent = (w.shape[-1] - 1) // 2
     for dilation in range(1, 4):
         if dilation != stated.dilation:
@@ -107,7 +131,13 @@ def convolve(x: np.ndarray, c: Convolution, bias: np.ndarray | None) -> np.ndarr
 def dense(evidence: Evidence) -> Finding | None:
     """A square weight used the other way round, with or without the bias."""
     weight, bias = (evidence.parameters.get(name) for name in ("weight", "bias"))
-    if evidence.kind != "output" or not comparable(evidence) or weight is None or weight.ndim != 2 or not evidence.inputs:
+    if (
+        evidence.kind != "output"
+        or not comparable(evidence)
+        or weight is None
+        or weight.ndim != 2
+        or not evidence.inputs
+    ):
         return None
     x = evidence.inputs[0].astype(np.float64)
     if weight.shape[0] != weight.shape[1] or x.shape[-1] != weight.shape[0]:
@@ -119,7 +149,12 @@ def dense(evidence: Evidence) -> Finding | None:
 
 def group_norm(evidence: Evidence) -> Finding | None:
     """Another number of groups, or another epsilon."""
-    if evidence.kind != "output" or not comparable(evidence) or evidence.module_type != "GroupNorm" or not evidence.inputs:
+    if (
+        evidence.kind != "output"
+        or not comparable(evidence)
+        or evidence.module_type != "GroupNorm"
+        or not evidence.inputs
+    ):
         return None
     x, (stated, own) = evidence.inputs[0].astype(np.float64), stated_group_norm(evidence)
     for groups in (g for g in range(1, x.shape[1] + 1) if x.shape[1] % g == 0):
@@ -161,9 +196,21 @@ def unit_length(evidence: Evidence) -> Finding | None:
     for axis in range(x.ndim):
         squares = (x * x).sum(axis, keepdims=True)
         for eps in (1e-12, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2):
-            for lengths in (np.maximum(np.sqrt(squares), eps), np.sqrt(np.maximum(squares, eps)), np.sqrt(squares + eps), np.sqrt(squares) + eps):
+            for lengths in (
+                np.maximum(np.sqrt(squares), eps),
+                np.sqrt(np.maximum(squares, eps)),
+                np.sqrt(squares + eps),
+                np.sqrt(squares) + eps,
+            ):
                 says = f"divided by the length along axis {axis} with epsilon {eps:g}"
-                finding = found(evidence, "epsilon", x / lengths, says, "ops.L2Normalize has epsilon 1e-4: write it out with PyTorch's 1e-12.", (23,))
+                finding = found(
+                    evidence,
+                    "epsilon",
+                    x / lengths,
+                    says,
+                    "ops.L2Normalize has epsilon 1e-4: write it out with PyTorch's 1e-12.",
+                    (23,),
+                )
                 if finding.explained > CERTAIN and not np.allclose(x / lengths, reference_of(evidence), rtol=1e-5):
                     return finding
     return None

@@ -116,7 +116,14 @@ def of_another_call(evidence: Evidence) -> Finding | None:
         return None
     for name, value in (evidence.context.get("calls") or {}).items():
         if value.shape == evidence.port.shape:
-            finding = found(evidence, "shift", value.astype(np.float64), f"it is the reference's {name}", "Check the order of frames or steps.", (142,))
+            finding = found(
+                evidence,
+                "shift",
+                value.astype(np.float64),
+                f"it is the reference's {name}",
+                "Check the order of frames or steps.",
+                (142,),
+            )
             if finding.explained > 0.98:
                 return finding
     return None

@@ -39,7 +39,11 @@ def elementwise(x: np.ndarray, a: np.ndarray) -> Iterator[tuple[str, np.ndarray]
     yield from (("exp", np.exp(small)), ("square", x * x), ("the sine", np.sin(x)), ("tanh", np.tanh(x)))
     yield from (("rounded", np.round(x)), ("rounded down", np.floor(x)), ("cut towards zero", np.trunc(x)))
     yield from (("rounded down to halves", np.floor(2 * x) / 2), ("rounded to halves", np.round(2 * x) / 2))
-    yield from (("the reference's squared", a * a), ("the reference's magnitude", np.abs(a)), ("the reference's ReLU", np.maximum(a, 0)))
+    yield from (
+        ("the reference's squared", a * a),
+        ("the reference's magnitude", np.abs(a)),
+        ("the reference's ReLU", np.maximum(a, 0)),
+    )
     if (a >= 0).all():
         yield "the root of the reference's", np.sqrt(a)
     if (a > 0).all():
@@ -68,7 +72,11 @@ def along_axes(x: np.ndarray) -> Iterator[tuple[str, str, np.ndarray]]:
             shares = powers / powers.sum(axis, keepdims=True)
             yield "softmax_axis", f"softmax along axis {axis}, divided by {temperature:g} before", shares
         yield "softmax_axis", f"running sums along axis {axis}", np.cumsum(x, axis)
-        yield "permuted_pixels", f"running sums from the end of axis {axis}", np.flip(np.cumsum(np.flip(x, axis), axis), axis)
+        yield (
+            "permuted_pixels",
+            f"running sums from the end of axis {axis}",
+            np.flip(np.cumsum(np.flip(x, axis), axis), axis),
+        )
         yield "missing_term", f"running sums along axis {axis} without the element itself", np.cumsum(x, axis) - x
         yield from deviations(x, axis)
 

@@ -141,7 +141,9 @@ def another_mode(evidence: Evidence) -> Finding | None:
     """The loss of a training step is wrong where evaluation was right: what differs is what training mode switches."""
     if evidence.stage != "training" or evidence.kind != "loss":
         return None
-    hint = "Check net.set_train(), the rate of every dropout, and use_batch_statistics: evaluation mode computes the same."
+    hint = (
+        "Check net.set_train(), the rate of every dropout, and use_batch_statistics: evaluation mode computes the same."
+    )
     return Finding("training_mode", "right in evaluation mode and wrong in training mode", hint, 1.0, (17, 24, 31, 32))
 
 
@@ -162,7 +164,14 @@ def larger_epsilon(evidence: Evidence) -> Finding | None:
     own, lr = torch_adam(gradients, 1e-8, optimizer), float(evidence.context["lr"])
     for eps in (1e-10, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3):
         value = reference_of(evidence) + lr * (own - torch_adam(gradients, eps, optimizer))
-        finding = found(evidence, "optimizer_epsilon", value, f"epsilon is {eps:g}", "Give the optimiser PyTorch's epsilon 1e-8.", (98,))
+        finding = found(
+            evidence,
+            "optimizer_epsilon",
+            value,
+            f"epsilon is {eps:g}",
+            "Give the optimiser PyTorch's epsilon 1e-8.",
+            (98,),
+        )
         if finding.explained > 0.95:
             return Finding(finding.label, finding.says, finding.suggestion, max(finding.explained, 0.98), finding.rows)
     return None

@@ -34,7 +34,11 @@ def pooling(evidence: Evidence) -> Finding | None:
     if not any(close(value, reference_of(evidence)) for _, value in pooled):
         return None
     pooled += [(f"{words}, moved", value) for words, value in moved(x, size)]
-    pooled += [(f"{mode} resizing, align_corners={corners}", resize(x, size, mode, corners)) for mode in ("bilinear", "nearest") for corners in (False, True)]
+    pooled += [
+        (f"{mode} resizing, align_corners={corners}", resize(x, size, mode, corners))
+        for mode in ("bilinear", "nearest")
+        for corners in (False, True)
+    ]
     return first(evidence, "pooling_replaced", pooled, MEND_POOL, (36, 40))
 
 
@@ -55,8 +59,13 @@ def windows(x: np.ndarray, size: tuple[int, ...]) -> Iterator[tuple[str, np.ndar
                         if left or right:
                             ones = np.pad(np.ones_like(x), ((0, 0), (0, 0), (left, right), (left, right)))
                             if name == "mean":
-                                count = sliding_window_view(ones, (kernel, kernel), (2, 3))[:, :, :: stride[0], :: stride[1]]
-                                yield f"the mean of {kernel}x{kernel} pixels without padding", views.sum((-2, -1)) / np.maximum(count.sum((-2, -1)), 1)
+                                count = sliding_window_view(ones, (kernel, kernel), (2, 3))[
+                                    :, :, :: stride[0], :: stride[1]
+                                ]
+                                yield (
+                                    f"the mean of {kernel}x{kernel} pixels without padding",
+                                    views.sum((-2, -1)) / np.maximum(count.sum((-2, -1)), 1),
+                                )
 
 
 def moved(x: np.ndarray, size: tuple[int, ...]) -> Iterator[tuple[str, np.ndarray]]:
@@ -73,7 +82,11 @@ def interpolation(evidence: Evidence) -> Finding | None:
     if x is None or x.shape[2:] == evidence.port.shape[2:]:
         return None
     size, a = evidence.port.shape[2:], reference_of(evidence)
-    made = {(mode, corners): resize(x, size, mode, corners) for mode in ("bilinear", "nearest", "bicubic", "bicubic 0.5") for corners in (False, True)}
+    made = {
+        (mode, corners): resize(x, size, mode, corners)
+        for mode in ("bilinear", "nearest", "bicubic", "bicubic 0.5")
+        for corners in (False, True)
+    }
     own = [key for key, value in made.items() if close(value, a)]
     if not own:
         return None
@@ -133,7 +146,12 @@ def sampling(evidence: Evidence) -> Finding | None:
     x, positions = (array.astype(np.float64) for array in evidence.inputs[:2])
     if x.ndim != 4 or positions.ndim != 4 or positions.shape[-1] != 2 or evidence.port.size > 4_000_000:
         return None
-    made = {key: sample(x, positions, *key) for key in ((m, p, c) for m in ("bilinear", "nearest") for p in ("border", "zeros", "reflection") for c in (True, False))}
+    made = {
+        key: sample(x, positions, *key)
+        for key in (
+            (m, p, c) for m in ("bilinear", "nearest") for p in ("border", "zeros", "reflection") for c in (True, False)
+        )
+    }
     own = next((key for key, value in made.items() if close(value, reference_of(evidence))), None)
     if own is None:
         return None

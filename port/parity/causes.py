@@ -239,7 +239,12 @@ def values_before(site: str, forward: Trace, most: int = 40) -> dict[str, np.nda
     for name, held in forward.sites.items():
         if name == site:
             break
-        if held.kind in ("output", "input") and tuple(held.shape) == shape and held.hash not in seen and "float" in held.dtype:
+        if (
+            held.kind in ("output", "input")
+            and tuple(held.shape) == shape
+            and held.hash not in seen
+            and "float" in held.dtype
+        ):
             seen.add(held.hash)
             found[name.partition("/")[2]] = name
     return {label: array for label, name in list(found.items())[-most:] if (array := whole(forward, name)) is not None}

@@ -68,7 +68,9 @@ class Recorder(Probe):
         self.on_step = on_step
         self.gate = gate
         self.label = label
-        self.graded: Callable[[Any], bool] = lambda value: True  # whether a gradient can reach what a value was made from
+        self.graded: Callable[[Any], bool] = lambda value: (
+            True
+        )  # whether a gradient can reach what a value was made from
         self.ungraded: list[str] = []  # sites of values that no gradient passes
         self.recent: deque[tuple[Any, int, Site]] = deque(maxlen=4)  # values just measured, kept alive for `is`
 

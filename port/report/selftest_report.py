@@ -23,13 +23,14 @@ def markdown(result: Mapping) -> str:
         "# Self-test: known mistakes planted into known good ports", "", *introduction(result), "",
         "## Beside other policies, on the same traces", "", *table(POLICY_HEAD, policy_rows(result)), "", *EXPLAINED, "",
         "## What is not seen", "", *blind_lines(result), "",
-        "## How small a mistake may be", "", *table(("mistake", "network", "smallest seen", "tried down to"), size_rows(result)), "",
+        "## How small a mistake may be", "", *table(SIZE_HEAD, size_rows(result)), "",
         "## Mistakes", "", *table(FAULT_HEAD, fault_rows(result)), "",
         "## Harmless changes", "", *table(("network", "change", "why it is the same", "reported"), control_rows(result)), "",
     ]  # fmt: skip
     return "\n".join(parts)
 
 
+SIZE_HEAD = ("mistake", "network", "smallest seen", "tried down to")
 POLICY_HEAD = ("policy", "detected", "exact site", "right diagnosis", "false alarms")
 FAULT_HEAD = ("network", "mistake", "catalogue", "detected", "exact site", "right diagnosis", "named as")
 EXPLAINED = (
@@ -44,7 +45,11 @@ def introduction(result: Mapping) -> list[str]:
     faults = result["faults"]
     shares = ", ".join(
         f"{result[name]} {words} ({result[name] / max(faults, 1):.0%}, goal {result['goals'][name]:.0%})"
-        for name, words in (("detected", "detected"), ("localised", "at the exact site"), ("diagnosed", "rightly diagnosed"))
+        for name, words in (
+            ("detected", "detected"),
+            ("localised", "at the exact site"),
+            ("diagnosed", "rightly diagnosed"),
+        )
     )
     verdict = "All goals are reached." if result["reached"] else "**Not all goals are reached.**"
     return [
@@ -79,10 +84,11 @@ def size_rows(result: Mapping) -> list[tuple[str, ...]]:
 
 def fault_rows(result: Mapping) -> list[tuple[str, ...]]:
     """Every mistake."""
-    return [
-        (case["network"], case["name"], case["catalogue"] or "-", *(mark(case[k]) for k in ("detected", "localised", "diagnosed")), named(case))
-        for case in result["cases"]
-    ]  # fmt: skip
+    rows = []
+    for case in result["cases"]:
+        marks = (mark(case[name]) for name in ("detected", "localised", "diagnosed"))
+        rows.append((case["network"], case["name"], case["catalogue"] or "-", *marks, named(case)))
+    return rows
 
 
 def named(case: Mapping) -> str:
@@ -117,10 +123,16 @@ def show(result: Mapping) -> None:
         shown.add_row(*(value.strip("*") for value in row))
     stdout.print(shown)
     for case in result["cases"]:
-        missed = [word for word, key in (("detected", "detected"), ("exact site", "localised"), ("diagnosis", "diagnosed")) if not case[key]]
+        missed = [
+            word
+            for word, key in (("detected", "detected"), ("exact site", "localised"), ("diagnosis", "diagnosed"))
+            if not case[key]
+        ]
         if missed:
             stdout.print(f"{case['network']}, {case['name']}: no {missed[0]} ({named(case)})", markup=False)
     for case in result["control_cases"]:
         if case["false_alarm"]:
-            stdout.print(f"{case['network']}, {case['name']}: FALSE ALARM in {', '.join(case['failing'])}", markup=False)
+            stdout.print(
+                f"{case['network']}, {case['name']}: FALSE ALARM in {', '.join(case['failing'])}", markup=False
+            )
     stdout.print("goals reached" if result["reached"] else "goals not reached", style="bold")

@@ -33,7 +33,9 @@ class Control:
     why: str
 
 
-def fault(network: str, name: str, old: str, new: str, module: str, stage: str, labels: str, catalogue: str = "") -> Fault:  # fmt: skip
+def fault(
+    network: str, name: str, old: str, new: str, module: str, stage: str, labels: str, catalogue: str = ""
+) -> Fault:
     """A mistake made by one edit; several modules, stages or labels separated by blanks, `.` for the network itself."""
     modules = frozenset("" if module == "." else module for module in module.split())
     return Fault(name, network, ((old, new),), modules, frozenset(stage.split()), frozenset(labels.split()), catalogue)

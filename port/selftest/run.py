@@ -100,7 +100,12 @@ class Worker:
         """Go on with what is left."""
         command = [sys.executable, "-m", "ms_model.capture_pair", *(str(folder / "pair.py") for folder in self.folders)]
         command += ["--out", *map(str, self.folders), "--passes", ",".join(PASSES), "--keep-going", "--quiet"]
-        command += ["--reference", str(self.reference), "--weights", str(self.reference / "reference" / "weights.safetensors")]
+        command += [
+            "--reference",
+            str(self.reference),
+            "--weights",
+            str(self.reference / "reference" / "weights.safetensors"),
+        ]
         stream = self.stack.enter_context(self.log.open("ab"))
         process = self.stack.enter_context(subprocess.Popen(command, stdout=stream, stderr=stream, env=surroundings()))
         self.stack.callback(process.kill)
@@ -118,7 +123,9 @@ class Worker:
         """A port that takes the whole process down is a result, too: the next are captured by another process."""
         if self.process.returncode >= 0:
             last = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-            raise PortError(f"the self-test's capture ended with exit code {self.process.returncode}: {' '.join(last)}.")
+            raise PortError(
+                f"the self-test's capture ended with exit code {self.process.returncode}: {' '.join(last)}."
+            )
         (folder / FINISHED).touch()
         if not (folder / "forced" / "trace.json").exists():
             (folder / REFUSED).write_text(f"killed by signal {-self.process.returncode}", encoding="utf-8")
@@ -135,11 +142,15 @@ def named_module(words: str) -> str:
 
 def judged(case: Fault | Control, reference: Path, folder: Path) -> Outcome:
     """What the engine, and what every baseline says of one changed port."""
-    traces = [{path.parent.name: Trace(path.parent) for path in side.glob("*/trace.json")} for side in (reference, folder)]
+    traces = [
+        {path.parent.name: Trace(path.parent) for path in side.glob("*/trace.json")} for side in (reference, folder)
+    ]
     refusal = folder / REFUSED
     if refusal.exists():
         words = refusal.read_text(encoding="utf-8")
-        return Outcome(case, False, [(named_module(words), REFUSAL, "wrong_weight", words)], dict.fromkeys(NAMES, words))
+        return Outcome(
+            case, False, [(named_module(words), REFUSAL, "wrong_weight", words)], dict.fromkeys(NAMES, words)
+        )
     compared = compare_folders(reference, folder, own_training=False)
     causes = [
         (cause.module, cause.stage, cause.findings[0].label if cause.findings else "unknown", cause.first.site)

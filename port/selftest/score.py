@@ -27,7 +27,7 @@ def summary(outcomes: Sequence[Outcome], blind: Sequence[tuple[Blind, Outcome]] 
         "baselines": {name: baseline(name, faults, controls) for name in NAMES},
         "cases": [fault_entry(o) for o in faults],
         "control_cases": [control_entry(o) for o in controls],
-        "blind": [{"fault": b.case.name, "network": b.case.network, "why": b.why, "probe": b.probe, "detected": o.detected} for b, o in blind],
+        "blind": [blind_entry(entry, outcome) for entry, outcome in blind],
         "smallest": [smallest(sweep, seen) for sweep, seen in sweeps],
     }  # fmt: skip
 
@@ -65,6 +65,12 @@ def fault_entry(outcome: Outcome) -> dict[str, object]:
         "localised": outcome.localised, "diagnosed": outcome.diagnosed, "root_causes": named,
         "baselines": {name: site is not None for name, site in outcome.baselines.items()},
     }  # fmt: skip
+
+
+def blind_entry(entry: Blind, outcome: Outcome) -> dict[str, object]:
+    """One mistake that the inputs do not show."""
+    case = entry.case
+    return {"fault": case.name, "network": case.network, "why": entry.why, "probe": entry.probe, "detected": outcome.detected}
 
 
 def control_entry(outcome: Outcome) -> dict[str, object]:
