@@ -28,6 +28,20 @@ MISTAKES = {
         "not_updated",
     ),
     "detached": (RESULT, RESULT.replace("(x * 2, 3)", CUT), "", "backward", None),
+    "cut": (
+        FIRST,
+        f"self.first(__import__('mindspore').ops.stop_gradient({FIRST[11:-1]}))",
+        "",
+        "backward",
+        "gradient_cut",
+    ),
+    "cut by asnumpy": (
+        FIRST,
+        f"self.first(__import__('mindspore').Tensor(({FIRST[11:-1]}).asnumpy()))",
+        "",
+        "backward",
+        "gradient_cut",
+    ),
 }
 
 

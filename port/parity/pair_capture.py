@@ -3,6 +3,8 @@
 pass        side of the run     what it is
 reference   reference           float32; gradients, too: the run all others are compared with
 float64     reference           the same in double precision along the same decisions: the truth of the accumulated run
+noisy       reference           float32, at every site as many times the reference's own error added as the port may make there:
+                                what harmless rounding grows to along this network
 forced64    reference           every module fed with the reference's values in double precision: the truth of the forced run
 imposed     port                its own values, the reference's decisions
 forced      port                every module, and on the way back every gradient, fed with the reference's values
@@ -22,6 +24,7 @@ import numpy as np
 from port import console
 from port.errors import PortError
 from port.files import make_folder
+from port.parity import tolerance
 from port.parity.capture import environment
 from port.parity.recorder import Plan, Recorder
 from port.parity.trace import Trace, TraceWriter
@@ -45,6 +48,7 @@ PASSES = {
     "reference": PairPass(),
     "float64": PairPass("decisions", "float64"),
     "forced64": PairPass("all", "float64"),
+    "noisy": PairPass("noise"),
     "imposed": PairPass("decisions"),
     "forced": PairPass("all"),
     "training": PairPass(training="own"),
@@ -92,6 +96,8 @@ def capture_pass(
             pairs = column.pairs
             recorder = Recorder(writer, pairs.to_numpy, pairs.like, plan, given, label="forward")
             about["ungraded"] = recorder.ungraded
+            if spec.substitute == "noise":
+                recorder.noise = Rounding(given, Trace(reference / "forced64"))
             pairs.run(side, recorder)
     except (PortError, MemoryError):
         raise
@@ -104,6 +110,21 @@ def capture_pass(
     writer.finish(None, **about, run=name, seconds=seconds, error=error, environment=environment())
     save_weights(out / name, weights)
     return error is None
+
+
+class Rounding:
+    """The reference's own error at a site on right inputs, as large as a port's may be, its signs drawn anew."""
+
+    def __init__(self, reference: Trace, truth: Trace):
+        self.reference, self.truth = reference, truth
+        self.times, self.random = tolerance.load().ratio_rms, np.random.default_rng(0)
+
+    def __call__(self, name: str) -> np.ndarray | None:
+        a, exact = self.reference.whole(name), self.truth.whole(name)
+        if a is None or exact is None or a.shape != exact.shape or a.dtype.kind != "f":
+            return None
+        signs = self.random.choice(np.array([-1.0, 1.0]), a.shape)
+        return np.asarray(self.times * signs * (a - exact), np.float32)
 
 
 def save_weights(folder: Path, weights: dict[str, np.ndarray]) -> None:

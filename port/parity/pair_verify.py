@@ -13,12 +13,30 @@ from port.errors import COULD_NOT_RUN, PortError
 from port.parity import tolerance
 from port.parity.causes import Cause, explain, find_causes, of_the_optimizer
 from port.parity.compare import Stage
-from port.parity.pair_compare import compare_sites, compare_updates, compare_weights, find_cuts, is_backward, is_forward
+from port.parity.pair_compare import (
+    compare_sites,
+    compare_updates,
+    compare_weights,
+    find_cuts,
+    is_backward,
+    is_forward,
+    told_from_bugs,
+)
 from port.parity.trace import Trace
 from port.weights import tensors_file
 
 ROOT = Path(__file__).resolve().parents[2]
-REFERENCE_PASSES = ("reference", "float64", "forced64", "training", "training64", "updates64", "tiny", "tiny64")
+REFERENCE_PASSES = (
+    "reference",
+    "float64",
+    "forced64",
+    "noisy",
+    "training",
+    "training64",
+    "updates64",
+    "tiny",
+    "tiny64",
+)
 PORT_PASSES = ("imposed", "forced", "training", "updates", "tiny")
 SIDES = {"torch": ("torch_ref", REFERENCE_PASSES), "ms": ("ms_model", PORT_PASSES)}
 SCHEMA = 2
@@ -112,6 +130,8 @@ def compare_stages(ours, theirs, limits, reference: Path, port: Path, own_traini
         "backward": compare_sites("backward", first, forced, exact, limits, ignore, is_backward),
         ACCUMULATED: compare_sites(ACCUMULATED, first, theirs["imposed"], ours["float64"], limits, ignore),
     }
+    if "noisy" in ours:
+        told_from_bugs(stages[ACCUMULATED], stages, theirs["imposed"], ours["float64"], ours["noisy"], first)
     stages["backward"].cuts = find_cuts(first, forced)
     traces = ({"forward": first, "backward": first}, {"forward": forced, "backward": forced},
               {"forward": exact, "backward": exact})  # fmt: skip

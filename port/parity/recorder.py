@@ -24,8 +24,9 @@ def show_only(value: Any, show: Callable[[Any], Any], show_gradient: Callable[[A
 class Plan:
     """What one run records.
 
-    substitute    "nothing", "decisions" (the reference's choices imposed) or "all" (every module and every step fed with
-                  the reference's values)
+    substitute    "nothing", "decisions" (the reference's choices imposed), "all" (every module and every step fed with
+                  the reference's values) or "noise" (the reference's choices, and at every site so many times the rounding
+                  error that the reference makes there, with random signs)
     kinds         kinds of sites recorded
     whole_steps   steps whose module inputs and outputs are stored whole; {"all"} for every step
     whole_values  named values stored whole; None for all of them. Decisions always are.
@@ -71,6 +72,7 @@ class Recorder(Probe):
         self.graded: Callable[[Any], bool] = lambda value: (
             True
         )  # whether a gradient can reach what a value was made from
+        self.noise: Callable[[str], np.ndarray | None] = lambda name: None  # error to be added at a site
         self.ungraded: list[str] = []  # sites of values that no gradient passes
         self.recent: deque[tuple[Any, int, Site]] = deque(maxlen=4)  # values just measured, kept alive for `is`
 
@@ -177,7 +179,10 @@ class Recorder(Probe):
         return None
 
     def _substitute(self, name: str, kind: str, value: Any, shape: tuple[int, ...]) -> Any:
-        wanted = self.plan.substitute == "all" or (self.plan.substitute == "decisions" and kind == "decision")
+        if self.plan.substitute == "noise" and kind != "decision":
+            noise = self.noise(name)
+            return value if noise is None or noise.shape != shape else value + self.like(noise, value)
+        wanted = self.plan.substitute == "all" or (self.plan.substitute != "nothing" and kind == "decision")
         given = self.reference.whole(name) if wanted and self.reference else None
         if given is None or (
             given.shape != shape and not (self.plan.substitute == "all" and kind in ("input", "output"))

@@ -1,0 +1,79 @@
+"""Healthy rounding that a network amplifies is let pass; a bug of the same size is not."""
+
+import numpy as np
+import pytest
+
+from port.parity import tolerance
+from port.parity.compare import Stage
+from port.parity.measure import Row
+from port.parity.pair_capture import Rounding
+from port.parity.pair_compare import compare_sites, told_from_bugs
+from port.parity.trace import Trace, TraceWriter
+
+SITE = "forward/m:out"
+EXACT = np.random.default_rng(0).standard_normal(1000)
+
+
+@pytest.fixture
+def traced(tmp_path):
+    """traced(name, array) -> trace of one site"""
+
+    def write(name, array):
+        writer = TraceWriter(tmp_path / name, 1 << 30)
+        writer.add(SITE, "output", array, whole=True)
+        writer.finish(None, error=None)
+        return Trace(tmp_path / name)
+
+    return write
+
+
+def off(size):
+    return (EXACT + size * np.random.default_rng(int(1 / size)).standard_normal(1000)).astype(np.float32)
+
+
+def judged(traced, port, noisy, forced_reason=None):
+    """The accumulated row after the rule, where the reference itself errs by rounding."""
+    reference, truth = traced("reference", EXACT.astype(np.float32)), traced("truth", EXACT)
+    port, noisy = traced("port", port), traced("noisy", noisy)
+    stage = compare_sites("accumulated", reference, port, truth, tolerance.load())
+    (row,) = stage.rows
+    assert row.reason  # the ratio alone fails it
+    forced = Stage("forward", "", [Row(0.0, SITE, "output", "m", reason=forced_reason)])
+    told_from_bugs(stage, {"forward": forced, "backward": Stage("backward", "")}, port, truth, noisy, reference)
+    return row
+
+
+def test_no_more_than_noise_grows_to_passes_and_is_noted(traced):
+    row = judged(traced, off(1e-3), off(0.8e-3))
+    assert row.reason is None
+    assert row.note.startswith("amplified rounding")
+
+
+def test_more_than_noise_grows_to_fails(traced):
+    assert judged(traced, off(1e-3), off(0.2e-3)).reason
+
+
+def test_one_element_far_off_fails(traced):
+    port = off(1e-4)
+    port[7] += 0.01
+    assert judged(traced, port, off(0.9e-3)).reason
+
+
+def test_wrong_on_right_inputs_fails_whatever_noise_does(traced):
+    assert judged(traced, off(1e-3), off(1e-2), forced_reason="errs").reason
+
+
+def test_missing_sites_are_not_excused(traced):
+    port = off(1e-3)
+    port[3] = np.nan
+    assert judged(traced, port, off(1e-2)).reason
+
+
+def test_noise_has_the_size_that_a_port_is_allowed(traced):
+    """8 times the reference's own error, its signs drawn at random; nothing where the reference is exact."""
+    reference, truth = traced("a", off(1e-6)), traced("b", EXACT)
+    noise = Rounding(reference, truth)(SITE)
+    own = reference.whole(SITE) - EXACT
+    assert np.allclose(np.abs(noise), tolerance.load().ratio_rms * np.abs(own), rtol=1e-5)
+    assert 0.4 < np.mean(np.sign(noise) == np.sign(own)) < 0.6
+    assert not Rounding(truth, truth)(SITE).any()
