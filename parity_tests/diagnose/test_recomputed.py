@@ -133,6 +133,13 @@ def test_an_unrelated_value_gets_no_name(name):
     assert diagnose(layers.replace(evidence, port=noise))[0].label == "unknown"
 
 
+def test_another_choice_is_named():
+    places = np.arange(8, dtype=np.int32)
+    evidence = Evidence("forward", "decision", "forward/m:out", "m", reference=places, port=places[::-1].copy())
+    assert diagnose(evidence)[0].label == "wrong_choice"
+    assert diagnose(layers.replace(evidence, port=places))[0].label == "unknown"
+
+
 def test_a_loss_wrong_in_training_only_is_the_mode():
     evidence = Evidence("training", "loss", "step.00/loss", "", reference=np.float32(1.0), port=np.float32(1.5))
     assert diagnose(evidence)[0].label == "training_mode"

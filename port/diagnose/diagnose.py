@@ -22,8 +22,8 @@ EXPLANATIONS = (
     *attention.EXPLANATIONS,
     *places.EXPLANATIONS,
     *windows.EXPLANATIONS,
-    *affine.EXPLANATIONS,
     *pointwise.EXPLANATIONS,
+    *affine.EXPLANATIONS,
     *pointwise.LAST,
     *training.LAST,
 )

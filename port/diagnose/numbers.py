@@ -64,6 +64,23 @@ def half_precision(evidence: Evidence) -> Finding | None:
     )
 
 
+def other_choice(evidence: Evidence) -> Finding | None:
+    """Whole numbers that a network chose (places of a maximum, an order) are other ones, from the same values."""
+    a, b = evidence.reference, evidence.port
+    if (
+        a is None
+        or b is None
+        or a.shape != b.shape
+        or a.dtype.kind not in "iu"
+        or b.dtype.kind not in "iu"
+        or (a == b).all()
+    ):
+        return None
+    says = f"{int((a != b).sum())} of {a.size} choices differ, made from the same values"
+    hint = "Compare axis and direction of argmax, topk and sort; ties are broken differently by ops.topk."
+    return Finding("wrong_choice", says, hint, 1.0, (60, 62, 63))
+
+
 def no_gradient(evidence: Evidence) -> Finding | None:
     """A gradient that is zero or missing where the reference has one."""
     if "gradient" not in evidence.kind or evidence.reference is None or not evidence.reference.any():
@@ -142,4 +159,13 @@ def other_weight(evidence: Evidence) -> Finding | None:
     )
 
 
-EXPLANATIONS = (other_weight, not_finite, other_shape, other_type, no_gradient, surplus_gradient, half_precision)
+EXPLANATIONS = (
+    other_weight,
+    not_finite,
+    other_shape,
+    other_choice,
+    other_type,
+    no_gradient,
+    surplus_gradient,
+    half_precision,
+)

@@ -129,4 +129,11 @@ def of_another_call(evidence: Evidence) -> Finding | None:
     return None
 
 
-EXPLANATIONS = (of_another_call, mirrored_or_turned, permuted_channels, same_values_elsewhere, shifted, border_only)
+EXPLANATIONS = (
+    of_another_call,
+    mirrored_or_turned,
+    permuted_channels,
+    shifted,
+    same_values_elsewhere,
+    border_only,
+)

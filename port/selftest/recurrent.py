@@ -25,7 +25,7 @@ FAULTS = [
     _fault("cell's state not carried", CALL + "\n", "(*self.gates(self.from_input(step) + self.from_hidden(hidden), cell)[:1], cell)\n", ".", "forward", "missing_term stale_buffer", ""),
     _fault("hidden state not carried", "self.from_hidden(hidden)", "self.from_hidden(hidden * 0)", ".", "forward", "missing_term", ""),
     _fault("one step late", "for step in x:", "for step in ops.cat([x[-1:], x[:-1]], 0):", ".", "forward", "shift permuted_pixels", "142"),
-    _fault("time reversed", "for step in x:", "for step in x[::-1]:", ".", "forward", "permuted_pixels", "142"),
+    _fault("time reversed", "for step in x:", "for step in x[::-1]:", ".", "forward", "shift permuted_pixels", "142"),
     _fault("standard deviation over n", STD, "ops.std(x, 0, 0)", "summary", "forward", "ddof", "59"),
     _fault("variance for deviation", STD, STD + " ** 2", "summary", "forward", "activation", ""),
     _fault("mean left out of the deviation", STD, "((x * x).mean(0)) ** 0.5", "summary", "forward", "ddof missing_term", ""),
