@@ -39,7 +39,9 @@ def judged(traced, port, noisy, forced_reason=None):
     (row,) = stage.rows
     assert row.reason  # the ratio alone fails it
     forced = Stage("forward", "", [Row(0.0, SITE, "output", "m", reason=forced_reason)])
-    told_from_bugs(stage, {"forward": forced, "backward": Stage("backward", "")}, port, truth, noisy, reference)
+    told_from_bugs(
+        stage, {"forward": forced, "backward": Stage("backward", "")}, port, truth, noisy, reference, tolerance.load()
+    )
     return row
 
 
@@ -50,13 +52,20 @@ def test_no_more_than_noise_grows_to_passes_and_is_noted(traced):
 
 
 def test_more_than_noise_grows_to_fails(traced):
-    assert judged(traced, off(1e-3), off(0.2e-3)).reason
+    assert judged(traced, off(1e-3), off(1e-4)).reason
 
 
-def test_one_element_far_off_fails(traced):
+def test_one_element_of_another_sign_passes(traced):
+    """A kink takes an element away or doubles it; it does not make one larger than all others."""
     port = off(1e-4)
-    port[7] += 0.01
-    assert judged(traced, port, off(0.9e-3)).reason
+    port[7] = 2 * EXACT[7]
+    assert judged(traced, port, off(0.9e-1)).reason is None
+
+
+def test_one_element_beyond_all_others_fails(traced):
+    port = off(1e-4)
+    port[7] = 20.0
+    assert judged(traced, port, off(0.9)).reason
 
 
 def test_wrong_on_right_inputs_fails_whatever_noise_does(traced):

@@ -14,7 +14,6 @@ from port.parity.trace import Site, Trace
 from port.weights import tensors_file
 from port.weights.match import REFERENCE_ONLY
 
-ROOM = 2.0  # of the error of one noisy run, since another draw could as well be so much larger
 NETWORK = ""  # blamed for what lies between its modules, for its output and for the loss
 
 
@@ -101,13 +100,20 @@ def compare_sites(
 
 
 def told_from_bugs(
-    stage: Stage, stages: Mapping[str, Stage], port: Trace, truth: Trace, noisy: Trace, reference: Trace
+    stage: Stage,
+    stages: Mapping[str, Stage],
+    port: Trace,
+    truth: Trace,
+    noisy: Trace,
+    reference: Trace,
+    limits: Tolerances,
 ) -> None:
     """Pass what is no more than healthy rounding amplified along the network.
 
-    A site of the accumulated run that errs too much is let pass if it is right on right inputs, and if the reference itself,
-    with as much error added at every site as a port may make there, errs as much (ROOM times: one draw of a heavy-tailed
-    figure). Kinks do that: one ReLU's sign, one pixel's cell that rounding decides.
+    A site of the accumulated run that errs too much is let pass if it is right on right inputs, and if its rms error is at most
+    `amplified` times that of the reference itself with noise: as much error added at every site as a port may make there.
+    Kinks do that: one ReLU's sign, one pixel's cell that rounding decides. Which elements they hit is chance, so the largest
+    error is held against the largest magnitude only: a kink can take away an element, or double it.
     """
     right = {row.site for name in ("forward", "backward") for row in stages[name].rows if not row.reason}
     for row in stage.failing:
@@ -115,7 +121,7 @@ def told_from_bugs(
             continue
         exact, port_value, noisy_value = (value_of(row.site, trace, reference) for trace in (truth, port, noisy))
         errors = [np.abs(value - exact.astype(np.float64)) for value in (port_value, noisy_value)]
-        if rms(errors[0]) <= ROOM * rms(errors[1]) and errors[0].max() <= ROOM * errors[1].max():
+        if rms(errors[0]) <= limits.ratio_amplified * rms(errors[1]) and errors[0].max() <= np.abs(exact).max():
             row.note = f"amplified rounding: {row.reason}; the reference with such rounding errs as much"
             row.reason = None
 

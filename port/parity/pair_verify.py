@@ -131,7 +131,7 @@ def compare_stages(ours, theirs, limits, reference: Path, port: Path, own_traini
         ACCUMULATED: compare_sites(ACCUMULATED, first, theirs["imposed"], ours["float64"], limits, ignore),
     }
     if "noisy" in ours:
-        told_from_bugs(stages[ACCUMULATED], stages, theirs["imposed"], ours["float64"], ours["noisy"], first)
+        told_from_bugs(stages[ACCUMULATED], stages, theirs["imposed"], ours["float64"], ours["noisy"], first, limits)
     stages["backward"].cuts = find_cuts(first, forced)
     traces = ({"forward": first, "backward": first}, {"forward": forced, "backward": forced},
               {"forward": exact, "backward": exact})  # fmt: skip
