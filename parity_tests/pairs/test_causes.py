@@ -59,19 +59,20 @@ def test_healthy_pair_passes_every_stage(verified):
     ]
     for name, stage in report["stages"].items():
         assert stage["verdict"] == "pass", name
-        assert report["coverage"][name]["sites_compared"] == report["coverage"][name]["sites_total"] - skipped(
+        covered = report["coverage"]["stages"][name]
+        assert covered["sites_compared"] == covered["sites_total"] - skipped(
             report, name
         )
     assert 0 < report["stages"]["forward"]["worst"]["error_ratio"] < 8  # two implementations, not one
 
 
 def skipped(report, name):
-    return sum(entry["count"] for entry in report["coverage"][name]["skipped"])
+    return sum(entry["count"] for entry in report["coverage"]["stages"][name]["skipped"])
 
 
 def test_how_much_is_compared(verified):
     """8 modules in and out, outputs (three of them), loss; as many gradients; 12 parameters; four steps of training."""
-    covered = verified()["coverage"]
+    covered = verified()["coverage"]["stages"]
     assert covered["weights"]["sites_compared"] == 12
     assert covered["forward"]["sites_compared"] == 2 * 8 + 3 + 1
     assert covered["backward"]["sites_compared"] == 2 * 8 + 2 + 1 + 10
@@ -107,5 +108,5 @@ def test_what_a_pair_ignores_is_listed_and_not_compared(verified):
     assert report["verdict"] == "fail"  # what it computes still reaches the loss of a training step
     assert [(cause["module"], cause["stage"]) for cause in report["root_causes"]] == [("", "training")]
     assert report["stages"]["forward"]["verdict"] == report["stages"]["backward"]["verdict"] == "pass"
-    (entry,) = report["coverage"]["forward"]["skipped"]
+    (entry,) = report["coverage"]["stages"]["forward"]["skipped"]
     assert entry == {"reason": "known", "count": 2, "sites": ["forward/act:in0", "forward/act:out"]}

@@ -33,6 +33,7 @@ class Cause:
     rows: list[Row]
     also: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    evidence: Evidence | None = None  # what the findings were made from
 
     @property
     def first(self) -> Row:
@@ -148,13 +149,11 @@ def explain(cause: Cause, reference: Mapping[str, Trace], port: Mapping[str, Tra
     weights                 name -> array of the reference and of the port
     """
     if cause.stage == "weights":
-        cause.findings = diagnose(weight_evidence(cause, reference["forward"], weights))
-        return
-    cause.findings = diagnose(
-        site_evidence(
-            cause, reference[cause.stage], port[cause.stage], truth[cause.stage], reference["forward"], weights
-        )
-    )
+        cause.evidence = weight_evidence(cause, reference["forward"], weights)
+    else:
+        held = (reference[cause.stage], port[cause.stage], truth[cause.stage])
+        cause.evidence = site_evidence(cause, *held, reference["forward"], weights)
+    cause.findings = diagnose(cause.evidence)
 
 
 def of_the_optimizer(causes: list[Cause]) -> list[Cause]:
@@ -164,7 +163,7 @@ def of_the_optimizer(causes: list[Cause]) -> list[Cause]:
         return causes
     first = same[0]
     rows = sorted((row for cause in same for row in cause.rows), key=lambda row: row.order)
-    merged = Cause(NETWORK, "training", rows, first.also, first.findings)
+    merged = Cause(NETWORK, "training", rows, first.also, first.findings, first.evidence)
     return [merged if cause is first else cause for cause in causes if cause is first or cause not in same]
 
 

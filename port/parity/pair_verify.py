@@ -177,13 +177,22 @@ def make_report(
         "verdict": "pass" if compared.passed else "fail",
         "model": pair or str(backends["reference"]["pair"]),
         "environment": {name: {**about["backend"], **about["environment"]} for name, about in backends.items()},
-        "coverage": {name: coverage(stage) for name, stage in compared.stages.items()},
+        "coverage": coverage_of(compared.stages),
         "stages": stages,
         "root_causes": causes,
+        "decisions": [count for stage in stages.values() for count in stage["decisions"]],
         "first_divergence": causes[0] if causes else None,
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def coverage_of(stages: dict[str, Stage]) -> dict[str, object]:
+    """All stages together, and each by its name."""
+    each = {name: coverage(stage) for name, stage in stages.items()}
+    skipped = [{"stage": name, **entry} for name, covered in each.items() for entry in covered["skipped"]]
+    totals = {key: sum(covered[key] for covered in each.values()) for key in ("sites_total", "sites_compared")}
+    return {**totals, "skipped": skipped, "stages": each}
 
 
 def coverage(stage: Stage) -> dict[str, object]:

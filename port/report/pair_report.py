@@ -45,7 +45,7 @@ def stage_rows(report: Mapping) -> list[list[str]]:
     """One row of figures per stage."""
     rows = []
     for name, stage in report["stages"].items():
-        worst, covered = stage["worst"], report["coverage"][name]
+        worst, covered = stage["worst"], report["coverage"]["stages"][name]
         ratio = f"{worst['error_ratio']:.3g}" if worst and worst["error_ratio"] is not None else "-"
         share = f"{covered['sites_compared']}/{covered['sites_total']}"
         rows.append(
@@ -58,7 +58,7 @@ def not_compared(report: Mapping) -> list[str]:
     """One line per stage and reason."""
     lines = [
         f"- {name}: {entry['count']} sites, {cell(entry['reason'])} (first: `{cell(entry['sites'][0])}`)"
-        for name, covered in report["coverage"].items()
+        for name, covered in report["coverage"]["stages"].items()
         for entry in covered["skipped"]
     ]
     if not any("training" in name for name in report["stages"]):
