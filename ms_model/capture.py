@@ -17,9 +17,10 @@ from port.parity.capture import (
     network_options,
     read_frames,
     run_pass,
-    run_replay,
+    save_weights,
 )
 from port.parity.probe import PASSIVE
+from port.weights.detect import MODELS
 
 
 def to_numpy(tensor):
@@ -49,12 +50,17 @@ def hooked(net, recorder, modules=True):
         net.watch(PASSIVE)
 
 
-def weight_hashes(net):
-    """name -> shape, type and sha256 of what the network actually holds."""
-    arrays = {name: to_numpy(tensor) for name, tensor in net.parameters_dict().items()}
+def weights_of(net, model):
+    """What the network actually holds, by the reference's names. name -> array"""
+    rules = MODELS[model].rules
+    return {rules.inverse(name): to_numpy(tensor) for name, tensor in net.parameters_dict().items()}
+
+
+def weight_hashes(weights):
+    """name -> shape, type and sha256."""
     return {
         name: {"shape": list(a.shape), "dtype": str(a.dtype), "sha256": hashlib.sha256(a.tobytes()).hexdigest()}
-        for name, a in arrays.items()
+        for name, a in weights.items()
     }
 
 
@@ -64,10 +70,9 @@ def forward(net, frames, recorder, spec):
         return to_numpy(net(placed(frames, spec)))[0]
 
 
-def replay(net, module, inputs, spec):
-    """One call of one module on given inputs. -> its output as an array"""
-    called = dict(net.cells_and_names())[module]
-    return to_numpy(called(*(placed(array, spec) for array in inputs)))
+def described(net):
+    """Class and constructor arguments of every module, for diagnoses. name -> (class, one line)"""
+    return {name: (type(m).__name__, " ".join(repr(m).split())[:300]) for name, m in net.cells_and_names() if name}
 
 
 def placed(array, spec):
@@ -91,23 +96,20 @@ def run(args):
     """All passes asked for. -> 0, or 3 when a run broke off"""
     passes = chosen_passes(args)
     device.select(args.device)
-    frames = read_frames(args.input) if set(passes) != {"replay"} else None
-    complete = True
-    for name in passes:
-        net = load_network(args.model, args.weights, **network_options(args))
-        if PASSES[name].compiled:
-            net.compile_parts()
-        strides = [net.token_stride, net.keyframe_stride]
-        about = {"model": args.model, "strides": strides, "backend": device.describe(), "weights": weight_hashes(net)}
-        complete &= run_one(name, args, net, frames, about)
-    return 0 if complete else 3
+    frames = read_frames(args.input)
+    complete = [run_one(name, args, frames) for name in passes]
+    return 0 if all(complete) else 3
 
 
-def run_one(name, args, net, frames, about):
-    """One pass. -> whether it went through"""
-    spec = PASSES[name]
-    if name == "replay":
-        return run_replay(args, lambda module, inputs: replay(net, module, inputs, spec), **about)
+def run_one(name, args, frames):
+    """One pass of a fresh network. -> whether it went through"""
+    net, spec = load_network(args.model, args.weights, **network_options(args)), PASSES[name]
+    weights = weights_of(net, args.model)
+    save_weights(args.out / name, weights)
+    about = {"model": args.model, "strides": [net.token_stride, net.keyframe_stride], "backend": device.describe()}
+    about |= {"weights": weight_hashes(weights), "modules": described(net)}
+    if spec.compiled:
+        net.compile_parts()
     return run_pass(name, args, frames, about, lambda recorder: forward(net, frames, recorder, spec), to_numpy, like)
 
 

@@ -7,14 +7,16 @@ from contextlib import contextmanager
 import torch
 
 from port.errors import run_command
+from port.models.ttvsr import REPLACEABLE
 from port.parity.capture import (
     PASSES,
     capture_arguments,
     chosen_passes,
+    idle,
     network_options,
     read_frames,
     run_pass,
-    run_replay,
+    save_weights,
 )
 from port.parity.probe import PASSIVE
 from torch_ref import device
@@ -48,26 +50,30 @@ def hooked(net, recorder, modules=True):
         net.watch(PASSIVE)
 
 
-def weight_hashes(net):
-    """name -> shape, type and sha256 of what the network actually holds."""
-    arrays = {name: to_numpy(tensor) for name, tensor in net.state_dict().items()}
+def weights_of(net, model):
+    """What the network actually holds. name -> array"""
+    return {name: to_numpy(tensor) for name, tensor in net.state_dict().items()}
+
+
+def weight_hashes(weights):
+    """name -> shape, type and sha256."""
     return {
         name: {"shape": list(a.shape), "dtype": str(a.dtype), "sha256": hashlib.sha256(a.tobytes()).hexdigest()}
-        for name, a in arrays.items()
+        for name, a in weights.items()
     }
 
 
 def forward(net, frames, recorder, spec):
     """One run of a pass. frames (1, t, 3, h, w) float32 -> (t, 3, 4h, 4w)"""
-    with hooked(net, recorder, modules=not spec.compiled), torch.no_grad():
+    zeros = lambda shape, inputs: inputs[0].new_zeros(shape)  # noqa: E731
+    parts = [(name, net.get_submodule(name)) for name in REPLACEABLE] if spec.only_whole else ()
+    with hooked(net, recorder, modules=not spec.compiled), torch.no_grad(), idle(parts, "forward", recorder, zeros):
         return to_numpy(net.to(precision(spec))(placed(frames, spec)))[0]
 
 
-def replay(net, module, inputs, spec):
-    """One call of one module on given inputs. -> its output as an array"""
-    called = net.to(precision(spec)).get_submodule(module)
-    with torch.no_grad():
-        return to_numpy(called(*(placed(array, spec) for array in inputs)))
+def described(net):
+    """Class and constructor arguments of every module, for diagnoses. name -> (class, one line)"""
+    return {name: (type(m).__name__, " ".join(repr(m).split())[:300]) for name, m in net.named_modules() if name}
 
 
 def placed(array, spec):
@@ -89,23 +95,20 @@ def run(args):
     """All passes asked for. -> 0, or 3 when a run broke off"""
     passes = chosen_passes(args)
     device.select(args.device)
-    frames = read_frames(args.input) if set(passes) != {"replay"} else None
-    complete = True
-    for name in passes:
-        net = load_network(args.model, args.weights, **network_options(args))
-        if PASSES[name].compiled:
-            net.compile_parts()
-        strides = [net.token_stride, net.keyframe_stride]
-        about = {"model": args.model, "strides": strides, "backend": device.describe(), "weights": weight_hashes(net)}
-        complete &= run_one(name, args, net, frames, about)
-    return 0 if complete else 3
+    frames = read_frames(args.input)
+    complete = [run_one(name, args, frames) for name in passes]
+    return 0 if all(complete) else 3
 
 
-def run_one(name, args, net, frames, about):
-    """One pass. -> whether it went through"""
-    spec = PASSES[name]
-    if name == "replay":
-        return run_replay(args, lambda module, inputs: replay(net, module, inputs, spec), **about)
+def run_one(name, args, frames):
+    """One pass of a fresh network. -> whether it went through"""
+    net, spec = load_network(args.model, args.weights, **network_options(args)), PASSES[name]
+    weights = weights_of(net, args.model)
+    save_weights(args.out / name, weights)
+    about = {"model": args.model, "strides": [net.token_stride, net.keyframe_stride], "backend": device.describe()}
+    about |= {"weights": weight_hashes(weights), "modules": described(net)}
+    if spec.compiled:
+        net.compile_parts()
     return run_pass(name, args, frames, about, lambda recorder: forward(net, frames, recorder, spec), to_numpy, like)
 
 

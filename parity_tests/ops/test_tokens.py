@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ms_model import tokens as ms_tokens
-from parity_tests.ops.both import worst
+from parity_tests.ops.both import AGREEMENT, worst
 from parity_tests.ops.by_hand import cut_by_hand, enlarged_by_hand, lay_patches
 from torch_ref import tokens as torch_tokens
 
@@ -63,11 +63,11 @@ def test_enlarged_tokens_with_a_wider_stride(side, seeded):
 
 @pytest.mark.parametrize("patch", [6, 8])
 @pytest.mark.parametrize("size", SIZES)
-def test_enlarged_tokens_agree_between_the_columns(size, patch, seeded, tolerances):
+def test_enlarged_tokens_agree_between_the_columns(size, patch, seeded):
     x = seeded.standard_normal((1, 16, *size)).astype(np.float32)
     reference = torch_tokens.enlarged_tokens(torch.from_numpy(x), S, patch).numpy()
     found = ms_tokens.enlarged_tokens(mindspore.Tensor(x), S, patch).asnumpy()
-    assert worst(reference, found) <= tolerances.module_max_over_rms
+    assert worst(reference, found) <= AGREEMENT
 
 
 def bilinear_for_pooling(x, patch):

@@ -81,6 +81,9 @@ def check_values(lowest: float, highest: float) -> None:
         warn(f"TTVSR expects RGB in [0, 1]; these frames reach from {lowest:.3g} to {highest:.3g}.{hint}")
 
 
+# Parts whose results reach nothing but a named value of the same step (feat_prop, frame)
+REPLACEABLE = ("resblocks", "fusion", "upsample1", "upsample2", "conv_hr", "conv_last")
+
 # Who computes the values that no module returns, as a person would look for it in the network's files.
 VALUE_SOURCES = {
     "flows_backward": "spynet",

@@ -8,7 +8,8 @@ import hashlib
 import platform
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,21 +18,29 @@ import numpy as np
 
 from port import console
 from port.errors import PortError, UsageError
+from port.files import make_folder
 from port.parity.recorder import Plan, Recorder
 from port.parity.trace import Trace, TraceWriter
+from port.weights import tensors_file
 
+WEIGHTS_FILE = "weights.safetensors"
 DETAIL_STEPS = "flows,features,bwd.00,up.00"  # in these every module runs once or more, all keyframes competing
 DECISION_SOURCES = frozenset({"token_flow", "corr"})  # what margins of decisions are computed from
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One run of the network. `needs_reference`: it reads the trace of another run."""
+    """One run of the network.
+
+    needs_reference  it reads the trace of another run
+    only_whole       it computes in earnest only in the steps stored whole, see `idle`
+    """
 
     plan: Callable[[frozenset[str]], Plan]
     dtype: str = "float32"
     compiled: bool = False
     needs_reference: bool = True
+    only_whole: bool = False
 
 
 PASSES = {
@@ -39,6 +48,9 @@ PASSES = {
     "reference": Pass(lambda steps: Plan(whole_steps=steps), needs_reference=False),
     # the same in double precision, along the same decisions: what is true to rounding
     "float64": Pass(lambda steps: Plan("decisions", whole_values=DECISION_SOURCES), dtype="float64"),
+    # every module and every value of the steps stored whole, fed with the reference's values in double precision; the
+    # trunks of the other steps are left out, they would take most of the time and their place is taken all the same
+    "forced64": Pass(lambda steps: Plan("all", whole_steps=steps, only_whole=True), dtype="float64", only_whole=True),
     # every module and every step fed with the reference's values
     "forced": Pass(lambda steps: Plan("all", whole_steps=steps, only_whole=True)),
     # the network's own values, the reference's decisions
@@ -47,10 +59,8 @@ PASSES = {
     "compiled": Pass(
         lambda steps: Plan("decisions", frozenset({"value", "decision"}), whole_values=DECISION_SOURCES), compiled=True
     ),
-    # single modules in double precision on the inputs the reference gave them: the sites of --replay
-    "replay": Pass(lambda steps: Plan(), dtype="float64"),
-    # nothing imposed
-    "free": Pass(lambda steps: Plan(kinds=frozenset({"decision"})), needs_reference=False),
+    # nothing imposed; where it decides as the reference does, it is the imposed run as well
+    "free": Pass(lambda steps: Plan(whole_values=DECISION_SOURCES), needs_reference=False),
 }
 
 
@@ -63,7 +73,6 @@ def capture_arguments(prog: str, devices: tuple[str, ...]) -> argparse.ArgumentP
     parser.add_argument("--out", type=Path, required=True, help="folder; one folder per pass is made in it")
     parser.add_argument("--passes", default="reference", help=f"comma-separated, of: {', '.join(PASSES)}")
     parser.add_argument("--reference", type=Path, help="folder of the trace whose values or decisions are put in")
-    parser.add_argument("--replay", default="", metavar="SITES", help="outputs that the pass 'replay' computes again")
     parser.add_argument("--whole", default=DETAIL_STEPS, help="steps whose module tensors are stored whole, or 'all'")
     parser.add_argument("--trace-limit", type=gigabytes, default=8.0, metavar="GB", help="most that one trace may take")
     parser.add_argument("--device", default=devices[0], choices=devices)
@@ -152,31 +161,38 @@ def run_pass(
     return error is None
 
 
-def run_replay(args: argparse.Namespace, call: Callable[[str, list[np.ndarray]], np.ndarray], **about: object) -> bool:
-    """Run single modules on the inputs a trace holds and write what they give as a trace called `replay`. -> True
+def save_weights(folder: Path, weights: Mapping[str, np.ndarray]) -> None:
+    """What the network held, by the reference's names, beside the trace."""
+    tensors_file.save(make_folder(folder) / WEIGHTS_FILE, dict(weights))
 
-    call(module, inputs) runs one module. Sites are module outputs whose inputs were stored whole; others are refused.
+
+@contextmanager
+def idle(modules: Iterable[tuple[str, Any]], method: str, recorder: Recorder, zeros: Callable[..., Any]):
+    """Let the parts of a network return zeros in every step that is not stored whole, without computing them.
+
+    modules  (name, module) of the parts; method: what a call of one runs (`forward`, `construct`)
+    zeros(array shape, inputs) makes a tensor like those a module is given
+    Only for a plan that puts the reference's value in the place of every named one: what a part returns is of no consequence
+    there. A step whose trace does not say what the part returned is computed.
     """
-    trace = Trace(args.reference or args.out / "reference")
-    writer = TraceWriter(args.out / "replay", int(args.trace_limit * 1e9))
-    for site in filter(None, args.replay.split(",")):
-        module, inputs = inputs_of(trace, site)
-        if not inputs:
-            raise PortError(f"cannot replay {site}: the trace in {trace.folder} does not hold its inputs whole.")
-        writer.add(site, "output", call(module, inputs), whole=True)
-    writer.finish(None, **about, run="replay", seconds=0.0, error=None, environment=environment())
-    return True
+    parts = list(modules)
+    for name, module in parts:
+        setattr(module, method, _idle_call(getattr(module, method), name, recorder, zeros))
+    try:
+        yield
+    finally:
+        for _, module in parts:
+            delattr(module, method)
 
 
-def inputs_of(trace: Trace, site: str) -> tuple[str, list[np.ndarray]]:
-    """The module that gave `step/module:out#k`, and the inputs of that call as far as they are stored whole."""
-    call, _, nth = site.partition("#")
-    suffix = f"#{nth}" if nth else ""
-    base = call.removesuffix(":out")
-    inputs = []
-    while (array := trace.whole(f"{base}:in{len(inputs)}{suffix}")) is not None:
-        inputs.append(array)
-    return base.partition("/")[2], inputs
+def _idle_call(compute: Callable[..., Any], name: str, recorder: Recorder, zeros: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*inputs):
+        site = recorder.reference.sites.get(f"{recorder.label}/{name}:out")
+        if site is None or recorder.label in recorder.plan.whole_steps or "all" in recorder.plan.whole_steps:
+            return compute(*inputs)
+        return zeros(site.shape, inputs)
+
+    return call
 
 
 def environment() -> dict[str, str]:

@@ -19,7 +19,7 @@ from port.parity.ratio import ALL_ZERO
 from port.parity.recorder import GRADIENT
 from port.parity.trace import Trace
 
-ORDER = ("weights", "forward", "backward", "training")
+ORDER = ("weights", "modules", "forward", "backward", "training")  # "modules": the forward stage of a clip
 RULES = frozenset({"optimizer", "optimizer_epsilon", "clip_norm"})
 FED = frozenset({"update", "lr"})  # what an optimiser step is judged by: it was given the reference's gradients
 
@@ -53,6 +53,8 @@ class Cause:
             "site": self.first.site,
             "module": self.module,
             "stage": self.stage,
+            "step": self.first.step,
+            "frame": self.first.as_dict()["frame"],
             "ratio": finite(max((row.ratio for row in self.rows if row.ratio is not None), default=None)),
             "reason": self.first.reason,
             "sites": len(self.rows),
@@ -183,7 +185,8 @@ def site_evidence(
     row = cause.telling
     kind = "parameter_gradient" if row.site.startswith("parameters/") else row.kind
     return Evidence(
-        stage=cause.stage, kind=kind, site=row.site, module=cause.module, **about_module(cause.module, forward, weights),
+        stage="forward" if cause.stage == "modules" else cause.stage, kind=kind,
+        site=row.site, module=cause.module, **about_module(cause.module, forward, weights),
         inputs=inputs_of_call(forward, row.site), reference=whole(reference, row.site), port=whole(port, row.site),
         truth=whole(truth, row.site), context=context_of(row, reference, port, forward),
     )  # fmt: skip

@@ -1,15 +1,17 @@
 """Two traces side by side: every site of the reference is judged, and nothing that was not compared counts as equal."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from port.parity.decisions import DecisionCount, judge_decision
 from port.parity.measure import Row, difference, error_ratio, finite, mismatch, rms
+from port.parity.ratio import judge_row
 from port.parity.tolerance import Tolerances
 from port.parity.trace import Trace
 
+BESIDE = (2e-5, 1e-4, 1e-3)  # fixed limits told beside the verdict
 LISTED = 50  # failing rows written out in the report; all are counted
 
 
@@ -40,6 +42,11 @@ class Stage:
         measured = [row for row in self.rows if key(row) is not None]
         return max(measured, key=key, default=None)
 
+    def beside(self) -> dict[str, int]:
+        """How many values other rules in use would have passed: told, never judged by."""
+        measured = [row.relative for row in self.rows if row.relative is not None]
+        return {f"max|a-b| <= {limit:g} x rms": sum(value <= limit for value in measured) for limit in BESIDE}
+
     def summary(self, key: Callable[[Row], float | None]) -> dict[str, object]:
         """For report.json."""
         worst = self.worst(key)
@@ -49,6 +56,7 @@ class Stage:
             "sites": len(self.rows) + len(self.skipped),
             "compared": len(self.rows),
             "identical": sum(row.identical for row in self.rows),
+            "beside": self.beside(),
             "worst": worst.as_dict() if worst else None,
             "excused_total": sum(bool(row.note) and not row.reason for row in self.rows),
             "excused": [row.as_dict() for row in self.rows if row.note and not row.reason][:LISTED],
@@ -77,56 +85,49 @@ def module_of(site: str, called: frozenset[str], sources: Mapping[str, str]) -> 
     return f"{parent or 'the network'} (what goes into {module})"
 
 
+NOT_ALONE = "a step that is compared along the network only: its modules were not computed again in float64"
+
+
 def compare_modules(
-    reference: Trace, truth: Trace, forced: Trace, limits: Tolerances, sources: Mapping[str, str]
+    reference: Trace, truth: Trace, exact: Trace, forced: Trace, limits: Tolerances, sources: Mapping[str, str]
 ) -> Stage:
-    """Every module and step fed with the reference's values: whole tensors, largest difference over rms."""
-    limit = limits.module_max_over_rms
-    words = f"max|a-b| <= {limit:g} x rms(a), each fed with the reference's values; where the reference itself rounds further"
-    words += f" off, at most {limits.module_own_error_ratio:g} x its own largest error against float64"
-    stage = Stage("modules", words)
+    """Every module and value fed with the reference's values, judged by its error against float64 on the same inputs.
+
+    truth  the float64 run along the whole network: margins of decisions
+    exact  the float64 run from the reference's values, of the steps stored whole
+    """
+    stage = Stage("modules", ratio_in_words(limits))
     for row in _rows(reference, forced, sources, stage):
         site = reference.sites.get(row.site)
+        alone = row.kind == "decision" or row.site in exact.sites
         if site is not None and site.whole is None:
             stage.skipped.append((row.site, "module inside a step whose tensors were not stored whole"))
-            continue
-        stage.rows.append(row)
-        if row.reason is not None:
-            continue
-        if row.kind == "decision":
-            _decide(row, reference, truth, forced, limits, stage, same_source=True)
-        elif site.hash == forced.sites[row.site].hash:
-            row.identical, row.max_abs, row.relative = True, 0.0, 0.0
+        elif row.reason is None and not alone:
+            stage.skipped.append((row.site, NOT_ALONE))
         else:
-            a = reference.whole(row.site)
-            difference(row, a, forced.whole(row.site), rms(a))
-            if not row.relative <= limit:
-                row.reason = f"differs by {row.relative:.3g} x rms, limit {limit:g}"
+            stage.rows.append(row)
+            if row.reason is None:
+                _judge_alone(row, reference, truth, exact, forced, limits, stage)
     return stage
 
 
-def judge_rounding(stage: Stage, reference: Trace, forced: Trace, exact: Trace, limits: Tolerances) -> None:
-    """Second look at modules beyond the fixed limit: against float64 on the same inputs, who errs?
+def ratio_in_words(limits: Tolerances) -> str:
+    """What is asked of a value computed from the reference's inputs."""
+    return f"error against float64 <= {limits.ratio_rms:g} x the reference's own (rms), {limits.ratio_largest:g} x (largest)"
 
-    A row passes after all if the port's largest error is within `own_error_ratio` of the reference's own; its note says so.
-    """
-    for row in stage.failing:
-        if row.site not in exact.sites or row.relative is None:
-            continue
-        truth, a, b = (trace.whole(row.site).astype(np.float64) for trace in (exact, reference, forced))
-        own, error, scale = np.abs(a - truth).max(), np.abs(b - truth).max(), rms(truth)
-        row.ratio = float(error / own) if own else None
-        row.note = f"largest error against float64: port {error / scale:.2g}, reference {own / scale:.2g} x rms"
-        if own and error <= limits.module_own_error_ratio * own:
-            row.note += f"; {row.reason}, excused: the reference itself rounds as far"
-            row.reason = None
+
+def _judge_alone(row: Row, reference, truth, exact, forced, limits: Tolerances, stage: Stage) -> None:
+    if row.kind == "decision":
+        _decide(row, reference, truth, forced, limits, stage, same_source=True)
+    else:
+        judge_row(row, reference, forced, exact, limits)
 
 
 def compare_accumulated(
     reference: Trace, truth: Trace, imposed: Trace, limits: Tolerances, sources: Mapping[str, str]
 ) -> Stage:
     """The whole network, decisions imposed: every site's error against float64, over the reference's own error."""
-    limit = limits.accumulated_ratio
+    limit = limits.ratio_rms
     stage = Stage("accumulated", f"rms error against float64 <= {limit:g} x the reference's own")
     for row in _rows(reference, imposed, sources, stage):
         stage.rows.append(row)
@@ -140,7 +141,7 @@ def compare_accumulated(
         a, b, exact = (trace.samples(row.site) for trace in (reference, imposed, truth))
         difference(row, a, b, reference.sites[row.site].rms)
         row.identical = reference.sites[row.site].hash == imposed.sites[row.site].hash
-        row.ratio = error_ratio(a, b, exact, limits.accumulated_floor_eps)
+        row.ratio = error_ratio(a, b, exact, limits.ratio_floor_eps)
         own = rms(a - exact.astype(np.float64))
         if not own <= limits.reference_own_error * rms(exact):
             row.reason = (
@@ -151,35 +152,46 @@ def compare_accumulated(
     return stage
 
 
-def compare_compiled(imposed: Trace, compiled: Trace, limits: Tolerances, sources: Mapping[str, str]) -> Stage:
-    """The port's compiled parts against its eager run, the same decisions imposed on both."""
-    limit = limits.compiled_max_over_rms
-    stage = Stage("compiled", f"max|eager-compiled| <= {limit:g} x rms")
-    visible = [site for site in imposed.sites.values() if site.kind == "value"]
-    for row in _rows(imposed, compiled, sources, stage, [site.name for site in visible]):
+def compare_compiled(
+    reference: Trace, truth: Trace, imposed: Trace, compiled: Trace, limits: Tolerances, sources: Mapping[str, str]
+) -> Stage:
+    """The port's compiled parts beside its eager run, the same decisions imposed on both; judged as the eager run is.
+
+    max_abs and relative are those between compiled and eager, the ratio is that of the compiled run's error against float64.
+    """
+    stage = Stage("compiled", f"rms error of the compiled run against float64 <= {limits.ratio_rms:g} x the reference's own")
+    visible = [site.name for site in imposed.sites.values() if site.kind == "value" and site.name in reference.sites]
+    for row in _rows(imposed, compiled, sources, stage, visible):
         stage.rows.append(row)
+        if row.reason is None and (missing := mismatch(reference.sites[row.site], truth.sites.get(row.site), False)):
+            row.reason = f"the float64 run does not fit the reference: {missing.replace('the port', 'it')}"
         if row.reason is None:
             difference(row, imposed.samples(row.site), compiled.samples(row.site), imposed.sites[row.site].rms)
             row.identical = imposed.sites[row.site].hash == compiled.sites[row.site].hash
-            if not row.relative <= limit:
-                row.reason = f"compiled differs from eager by {row.relative:.3g} x rms, limit {limit:g}"
-    _compare_outputs(stage, imposed.output(), compiled.output(), limit)
+            _judge_compiled(row, *(trace.samples(row.site) for trace in (reference, compiled, truth)), limits)
+    _compare_outputs(stage, reference, truth, imposed, compiled, limits)
     stage.skipped = [(site.name, "inside a compiled part, where no hook fires") for site in imposed.sites.values()
                      if site.kind in ("input", "output")]  # fmt: skip
     return stage
 
 
-def _compare_outputs(stage: Stage, eager: np.ndarray | None, compiled: np.ndarray | None, limit: float) -> None:
+def _judge_compiled(row: Row, a: np.ndarray, b: np.ndarray, exact: np.ndarray, limits: Tolerances) -> None:
+    row.ratio = error_ratio(a, b, exact, limits.ratio_floor_eps)
+    if not row.ratio <= limits.ratio_rms:
+        row.reason = f"compiled, it errs {row.ratio:.3g} times as much as the reference, limit {limits.ratio_rms:g}"
+
+
+def _compare_outputs(stage: Stage, reference, truth, imposed, compiled, limits: Tolerances) -> None:
     """All frames in full; the sites before them by their samples."""
     row = Row(float(len(stage.rows)), "end/frames", "output", "the network")
     stage.rows.append(row)
-    if eager is None or compiled is None or eager.shape != compiled.shape:
-        row.reason = "one of the two runs gave no frames, or frames of another shape"
+    expected, exact, eager, b = (trace.output() for trace in (reference, truth, imposed, compiled))
+    if any(frames is None or frames.shape != expected.shape for frames in (exact, eager, b)):
+        row.reason = "one of the runs gave no frames, or frames of another shape"
         return
-    difference(row, eager, compiled, rms(eager))
+    difference(row, eager, b, rms(eager))
     row.identical = row.max_abs == 0
-    if not row.relative <= limit:
-        row.reason = f"compiled differs from eager by {row.relative:.3g} x rms, limit {limit:g}"
+    _judge_compiled(row, expected, b, exact, limits)
 
 
 def count_free_decisions(
@@ -226,55 +238,35 @@ def _decide(
     judge_decision(row, reference, truth, port, limits, count, same_source)
 
 
-def compare_weights(
-    reference: Mapping[str, dict], port: Mapping[str, dict], rename: Callable[[str], str]
-) -> dict[str, object]:
-    """What the two networks hold, bit for bit. name -> {shape, dtype, sha256}; rename: reference name -> port name"""
-    differing = []
-    expected = {rename(name): (name, entry) for name, entry in reference.items()}
-    for renamed, (name, entry) in expected.items():
-        held = port.get(renamed)
-        if held is None:
-            differing.append({"name": name, "reason": f"missing in the port (expected as {renamed})"})
-        elif held != entry:
-            what = next(key for key in ("shape", "dtype", "sha256") if held[key] != entry[key])
-            differing.append(
-                {"name": name, "reason": f"{what} {held[what]} in the port, {entry[what]} in the reference"}
-            )
-    differing += [{"name": name, "reason": "only in the port"} for name in port if name not in expected]
-    return {
-        "verdict": "fail" if differing or not reference else "pass",
-        "tensors": len(reference),
-        "bit_equal": len(reference) - sum(entry["reason"] != "only in the port" for entry in differing),
-        "differing": differing[:LISTED],
-        "differing_total": len(differing),
-    }
-
-
-def first_divergence(modules: Stage, accumulated: Stage) -> dict[str, object] | None:
-    """The earliest site wrong on right inputs; failing that, the earliest that errs more than it may."""
-    for stage in (modules, accumulated):
-        if stage.failing:
-            return {"stage": stage.name, **stage.failing[0].as_dict()}
-    return None
-
-
 def coverage(modules: Stage, accumulated: Stage) -> dict[str, object]:
     """How many sites were compared in one stage or the other, and all that were not, by reason."""
     compared = {row.site for stage in (modules, accumulated) for row in stage.rows if row.max_abs is not None}
     total = {row.site for stage in (modules, accumulated) for row in stage.rows} | {site for site, _ in modules.skipped}
-    reasons: dict[str, list[str]] = {}
-    for row in accumulated.rows:
-        if row.site not in compared:
-            reasons.setdefault(row.reason or "not compared", []).append(row.site)
-    skipped = [{"reason": why, "count": len(sites), "sites": sites[:LISTED]} for why, sites in reasons.items()]
+    missing = [(row.site, row.reason or "not compared") for row in accumulated.rows if row.site not in compared]
     return {
         "sites_total": len(total),
         "sites_compared": len(compared),
-        "skipped": skipped,
+        "skipped": by_reason(missing),
         "fed_with_reference_inputs": len(modules.rows),
         "only_accumulated": len(modules.skipped),
     }
+
+
+def stage_coverage(stage: Stage) -> dict[str, object]:
+    """How many sites of one stage were compared, and everything that was not, by reason."""
+    return {
+        "sites_total": len(stage.rows) + len(stage.skipped),
+        "sites_compared": sum(row.max_abs is not None or row.identical for row in stage.rows),
+        "skipped": by_reason(stage.skipped),
+    }
+
+
+def by_reason(skipped: Sequence[tuple[str, str]]) -> list[dict[str, object]]:
+    """(site, why) -> one entry per reason, with the first sites."""
+    reasons: dict[str, list[str]] = {}
+    for site, why in skipped:
+        reasons.setdefault(why, []).append(site)
+    return [{"reason": why, "count": len(sites), "sites": sites[:LISTED]} for why, sites in reasons.items()]
 
 
 def series(modules: Stage, accumulated: Stage) -> list[dict[str, object]]:
@@ -288,6 +280,7 @@ def series(modules: Stage, accumulated: Stage) -> list[dict[str, object]]:
                 "site": row.site,
                 "module": row.module,
                 "fed": finite(alone.relative) if alone else None,
+                "fed_ratio": finite(alone.ratio) if alone else None,
                 "accumulated": finite(row.relative),
                 "ratio": finite(row.ratio),
                 "reason": (alone.reason if alone else None) or row.reason,

@@ -25,11 +25,10 @@ from port import console
 from port.errors import PortError
 from port.files import make_folder
 from port.parity import tolerance
-from port.parity.capture import environment
+from port.parity.capture import environment, save_weights
 from port.parity.recorder import Plan, Recorder
 from port.parity.trace import Trace, TraceWriter
 from port.parity.training import TINY, TINY_STEPS, train
-from port.weights import tensors_file
 
 ALL = frozenset({"all"})
 
@@ -125,11 +124,6 @@ class Rounding:
             return None
         signs = self.random.choice(np.array([-1.0, 1.0]), a.shape)
         return np.asarray(self.times * signs * (a - exact), np.float32)
-
-
-def save_weights(folder: Path, weights: dict[str, np.ndarray]) -> None:
-    """What the network held before it ran, by the reference's names, beside the trace."""
-    tensors_file.save(make_folder(folder) / "weights.safetensors", weights)
 
 
 def applicable(passes: Sequence[str], side) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from port.errors import COULD_NOT_RUN, PortError
 from port.parity import tolerance
 from port.parity.causes import Cause, explain, find_causes, of_the_optimizer
-from port.parity.compare import Stage
+from port.parity.compare import Stage, stage_coverage
 from port.parity.pair_compare import (
     compare_sites,
     compare_updates,
@@ -189,20 +189,7 @@ def make_report(
 
 def coverage_of(stages: dict[str, Stage]) -> dict[str, object]:
     """All stages together, and each by its name."""
-    each = {name: coverage(stage) for name, stage in stages.items()}
+    each = {name: stage_coverage(stage) for name, stage in stages.items()}
     skipped = [{"stage": name, **entry} for name, covered in each.items() for entry in covered["skipped"]]
     totals = {key: sum(covered[key] for covered in each.values()) for key in ("sites_total", "sites_compared")}
     return {**totals, "skipped": skipped, "stages": each}
-
-
-def coverage(stage: Stage) -> dict[str, object]:
-    """How many sites were compared, and everything that was not, by reason."""
-    reasons: dict[str, list[str]] = {}
-    for site, why in stage.skipped:
-        reasons.setdefault(why, []).append(site)
-    compared = sum(row.max_abs is not None or row.identical for row in stage.rows)
-    return {
-        "sites_total": len(stage.rows) + len(stage.skipped),
-        "sites_compared": compared,
-        "skipped": [{"reason": why, "count": len(sites), "sites": sites[:50]} for why, sites in reasons.items()],
-    }

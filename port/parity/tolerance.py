@@ -11,14 +11,9 @@ FILE = Path(__file__).with_name("tolerances.toml")
 class Tolerances:
     """Each field is described, with its reason, in tolerances.toml."""
 
-    module_max_over_rms: float
-    module_own_error_ratio: float
-    accumulated_ratio: float
-    accumulated_floor_eps: float
     reference_own_error: float
     decision_margin_ratio: float
     decision_floor_eps: float
-    compiled_max_over_rms: float
     psnr_between_db: float
     psnr_delta_db: float
     ratio_rms: float
@@ -31,14 +26,9 @@ def load(path: Path = FILE) -> Tolerances:
     """Read the limits. They are the project's own, so a missing one is a plain KeyError."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     return Tolerances(
-        module_max_over_rms=table["modules"]["max_abs_over_rms"],
-        module_own_error_ratio=table["modules"]["own_error_ratio"],
-        accumulated_ratio=table["accumulated"]["rms_error_ratio"],
-        accumulated_floor_eps=table["accumulated"]["floor_eps"],
         reference_own_error=table["accumulated"]["reference_own_error"],
         decision_margin_ratio=table["decisions"]["margin_over_reference_error"],
         decision_floor_eps=table["decisions"]["floor_eps"],
-        compiled_max_over_rms=table["compiled"]["max_abs_over_rms"],
         psnr_between_db=table["end_to_end"]["psnr_between_db"],
         psnr_delta_db=table["end_to_end"]["psnr_delta_db"],
         ratio_rms=table["ratio"]["rms"],

@@ -107,7 +107,7 @@ def _stage_figure(key: str, row: Mapping | None) -> str:
     if row is None:
         return "nothing was compared"
     value, unit = (
-        (row["error_ratio"], "reference's error") if key == "accumulated" else (row["max_abs_over_rms"], "rms")
+        (row["error_ratio"], "reference's error")
     )
     if value is None:
         return row["reason"] or "no number"
@@ -120,8 +120,8 @@ def tiles(report: Mapping, limits: Tolerances) -> list[Tile]:
     return [
         _between_tile(stages["end_to_end"], limits),
         _truth_tile(stages["end_to_end"], limits),
-        _worst_tile("Worst module alone", "modules", stages["modules"], limits.module_max_over_rms),
-        _worst_tile("Worst site along the network", "accumulated", stages["accumulated"], limits.accumulated_ratio),
+        _worst_tile("Worst module alone", "modules", stages["modules"], limits.ratio_rms),
+        _worst_tile("Worst site along the network", "accumulated", stages["accumulated"], limits.ratio_rms),
         _coverage_tile(report["coverage"]),
         _weights_tile(stages["weights"]),
     ]
@@ -149,7 +149,7 @@ def _worst_tile(title: str, key: str, stage: Mapping, limit: float) -> Tile:
     passed, row = stage["verdict"] == "pass", _row_to_show(stage)
     if row is None:
         return Tile(title, "no number", "nothing was compared", False)
-    value = row["error_ratio"] if key == "accumulated" else row["max_abs_over_rms"]
+    value = row["error_ratio"]
     if value is None:
         return Tile(title, "no number", f"{row['module']}: {row['reason'] or 'not measured'}", passed)
     used = f"{words.share(value, limit)} of the limit" if passed else f"limit {limit:g}"

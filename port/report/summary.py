@@ -165,7 +165,7 @@ def worst_passing(report: Mapping, rows: Sequence[Mapping], limits: Tolerances) 
 
 def limit_used(row: Mapping, limits: Tolerances) -> float | None:
     """The larger share of its limits that a site uses up: 1 is at the limit. None if it has no number."""
-    pairs = ((row.get("fed"), limits.module_max_over_rms), (row.get("ratio"), limits.accumulated_ratio))
+    pairs = ((row.get("fed_ratio"), limits.ratio_rms), (row.get("ratio"), limits.ratio_rms))
     shares = [value / limit for value, limit in pairs if value is not None and math.isfinite(value)]
     return max(shares, default=None)
 
