@@ -31,19 +31,25 @@ class Trainer:
             return held
         return [p for group in self.optimizer.param_groups for p in group["params"]]
 
+    def _moving(self):
+        """Of these, what is not frozen at present."""
+        return {name: p for name, p in self.parameters.items() if p.requires_grad}
+
     def gradients(self):
         """-> loss, {name: gradient} of what the optimiser moves"""
         score = lambda *inputs: self.side.loss(self.side.net(*inputs), inputs)  # noqa: E731
-        graded = mindspore.value_and_grad(score, None, list(self.parameters.values()))
+        moving = self._moving()
+        graded = mindspore.value_and_grad(score, None, list(moving.values()))
         loss, gradients = graded(*self.side.inputs)
-        named = zip(self.parameters, gradients, strict=True)
+        named = zip(moving, gradients, strict=True)
         return to_numpy(loss), {name: to_numpy(gradient).copy() for name, gradient in named}
 
     def rates(self):
         """The learning rate of the coming step, by parameter."""
         if not hasattr(self.optimizer, "get_lr"):
-            groups = self.optimizer.param_groups
-            return dict(zip(self.parameters, (float(g["lr"]) for g in groups for _ in g["params"]), strict=True))
+            rates = [float(group["lr"]) for group in self.optimizer.param_groups for _ in group["params"]]
+            named = dict(zip(self.parameters, rates, strict=True))
+            return {name: named[name] for name in self._moving()}
         rate = self.optimizer.get_lr()
         rates = rate if isinstance(rate, tuple) else [rate] * len(self.parameters)
         return {name: float(one) for name, one in zip(self.parameters, rates, strict=True)}

@@ -20,6 +20,7 @@ from port.report.summary import strict
 from port.report.write import headline, write_report
 from port.video.read import read_clip
 
+MODEL_STAGES = ("forward", "backward", "training")  # the last two come together, on a patch of the clip
 EXIT_CODES = "exit codes: 0 passed, 1 parity failed, 2 wrong usage, 3 could not run"
 
 
@@ -41,6 +42,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--keyframe-stride", type=int, metavar="N", default=KEYFRAME_STRIDE, help="frames between keyframes"
     )
     check.add_argument("--token-stride", type=int, metavar="N", default=TOKEN_STRIDE, help="pixels along a token")
+    check.add_argument(
+        "--stages", default="forward", metavar="STAGES", help=f"of a model: {', '.join(MODEL_STAGES)} or all (forward)"
+    )
+    check.add_argument("--steps", type=int, default=20, metavar="N", help="of a model: optimiser steps (20)")
     check.add_argument(
         "--whole", default=DETAIL_STEPS, metavar="STEPS", help="steps compared module by module, or 'all'"
     )
@@ -124,6 +129,14 @@ def wrong_combination(args: argparse.Namespace) -> str | None:
     return None
 
 
+def wants_training(stages: str) -> bool:
+    """Whether gradients and optimiser steps are asked for. Raises UsageError for an unknown stage."""
+    asked = [name for name in stages.split(",") if name]
+    if unknown := [name for name in asked if name not in (*MODEL_STAGES, "all")]:
+        raise UsageError(f"--stages: there is no stage {unknown[0]!r}; known: {', '.join(MODEL_STAGES)}, all.")
+    return any(name != "forward" for name in asked)
+
+
 def make_job(args: argparse.Namespace, work: Path) -> verify.Job:
     """Read and check everything that a user may have got wrong, before anything long starts."""
     if args.weights.suffix not in (".pth", ".safetensors"):
@@ -142,7 +155,9 @@ def make_job(args: argparse.Namespace, work: Path) -> verify.Job:
         frames=frames,
         work=work.resolve(),
         truth=read_truth(args.truth, frames) if args.truth else None,
-        options=["--keyframe-stride", str(args.keyframe_stride), "--token-stride", str(args.token_stride)],
+        keyframe_stride=args.keyframe_stride,
+        token_stride=args.token_stride,
+        training_steps=args.steps if wants_training(args.stages) else 0,
         whole=args.whole,
         trace_limit=args.trace_limit,
         device=args.device,

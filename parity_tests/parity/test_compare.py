@@ -154,8 +154,8 @@ def test_who_is_blamed():
     called = frozenset({"b", "b.0.c"})
     blame = lambda site: compare.module_of(site, called, SOURCES)  # noqa: E731
     assert blame("bwd.03/b.0.c:out#2") == "b.0.c"
-    assert blame("bwd.03/b.0.c:in1") == "b (what goes into b.0.c)"  # b.0 is a list: never called
-    assert blame("flows/b:in0") == "the network (what goes into b)"
+    assert blame("bwd.03/b.0.c:in1") == "b"  # b.0 is a list: never called
+    assert blame("flows/b:in0") == "the network"
     assert blame("bwd.03/token_s2#1") == "LTAM.tokenize"
     assert blame("bwd.03/unheard_of") == "unheard_of"
 

@@ -1,4 +1,4 @@
-"""The port's capture with one fault planted: `python broken_port.py FAULT MODEL --weights ...`.
+"""The port's capture with one fault planted: `python broken_port.py FAULT[+FAULT] MODEL --weights ...`.
 
 Faults are planted in this process only, after import; each is a mistake that porting makes.
 """
@@ -92,5 +92,6 @@ FAULTS = {
 }
 
 if __name__ == "__main__":
-    FAULTS[sys.argv[1]]()
+    for name in sys.argv[1].split("+"):
+        FAULTS[name]()
     sys.exit(capture.main(sys.argv[2:]))

@@ -50,7 +50,7 @@ def verified(weights, frames, truth, tmp_path_factory):
     return job, verify(job)
 
 
-COMMON = {"options": ["--keyframe-stride", "1"], "whole": "all", "quiet": True, "input_name": "synthetic"}
+COMMON = {"keyframe_stride": 1, "whole": "all", "quiet": True, "input_name": "synthetic"}
 
 
 @pytest.fixture

@@ -4,20 +4,20 @@ import math
 
 import pytest
 
+DECISION_SITES = 8  # location and argmax at four steps: choices, not values
+
 # fault -> (step, how the site goes on, how the module's name begins)
 EXPECTED = {
-    "flip_kernel": ("bwd.02", "resblocks.main.2.1.conv1:out", "resblocks.main.2.1.conv1"),
-    "transpose_weight": ("bwd.02", "resblocks.main.2.0.conv2:out", "resblocks.main.2.0.conv2"),
     "bilinear_for_pooling": ("bwd.02", "token_s2", "LTAM.tokenize"),
     "fold_by_reshape": ("bwd.01", "value_s1", "LTAM (tokens_to_pixels)"),
-    "swap_align_corners": ("flows", "spynet.basic_module.1:in0", "spynet (what goes into spynet.basic_module.1)"),
+    "swap_align_corners": ("flows", "spynet.basic_module.1:in0", "spynet"),
     "shift_keyframe": ("fwd.00", "token_index", "LTAM.tokenize"),
     "shift_later_keyframe": ("fwd.01", "token_index", "LTAM.tokenize"),
     "nan_in_frames": ("up.00", "frame", "_upsample"),
 }
-WEIGHT_FAULTS = {
-    "flip_kernel": "resblocks.main.2.1.conv1.weight",
-    "transpose_weight": "resblocks.main.2.0.conv2.weight",
+WEIGHT_FAULTS = {  # fault -> (tensor, diagnosis)
+    "flip_kernel": ("resblocks.main.2.1.conv1.weight", "flipped_weight"),
+    "transpose_weight": ("resblocks.main.2.0.conv2.weight", "transposed_weight"),
 }
 
 
@@ -27,7 +27,8 @@ def test_healthy_port_passes(verified):
     assert {name: stage["verdict"] for name, stage in report["stages"].items()} == dict.fromkeys(
         report["stages"], "pass"
     )
-    assert report["first_divergence"] is None
+    assert report["first_divergence"] is None and report["root_causes"] == []
+    assert report["schema"] == 2
 
 
 def test_everything_was_compared(verified):
@@ -43,11 +44,12 @@ def test_everything_was_compared(verified):
 def test_healthy_figures(verified):
     """Within the limits, and not by being the same computation: float32 rounding differs between the frameworks."""
     stages = verified[1].report["stages"]
-    assert 0 < stages["modules"]["worst"]["max_abs_over_rms"] <= 2e-5
+    assert 0.1 < stages["modules"]["worst"]["error_ratio"] <= 8
+    assert stages["modules"]["beside"]["max|a-b| <= 2e-05 x rms"] == stages["modules"]["compared"] - DECISION_SITES
     assert stages["modules"]["excused"] == []
     assert 90 <= stages["end_to_end"]["psnr_between"] < math.inf
     assert abs(stages["end_to_end"]["psnr_delta_db"]) <= 1e-4
-    assert 0.1 < stages["accumulated"]["worst"]["error_ratio"] <= 10
+    assert 0.1 < stages["accumulated"]["worst"]["error_ratio"] <= 8
     assert 20 < stages["end_to_end"]["psnr_reference"] < 60
 
 
@@ -70,5 +72,30 @@ def test_fault_is_named(fault, broken):
     assert (first["step"], first["module"].startswith(module)) == (step, True), first
     assert first["site"].startswith(f"{step}/{site}")
     assert first["frame"] == (int(step[-2:]) if step != "flows" else None)
-    differing = [entry["name"] for entry in report["stages"]["weights"]["differing"]]
-    assert differing == ([WEIGHT_FAULTS[fault]] if fault in WEIGHT_FAULTS else [])
+    assert [cause["module"].startswith(module.split()[0]) for cause in report["root_causes"]] == [True] * len(
+        report["root_causes"]
+    )  # nobody else is blamed
+    assert report["stages"]["weights"]["differing"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", WEIGHT_FAULTS)
+def test_wrong_weight_is_named(fault, broken):
+    report = broken(fault)
+    name, diagnosis = WEIGHT_FAULTS[fault]
+    assert report["verdict"] == "fail"
+    (cause,) = report["root_causes"]
+    assert (cause["stage"], cause["site"], cause["module"]) == ("weights", name, name.rpartition(".")[0])
+    assert cause["also"] == ["modules"]  # seen in what the module computes, too, and not blamed a second time
+    assert cause["diagnosis"] == diagnosis
+    assert [entry["name"] for entry in report["stages"]["weights"]["differing"]] == [name]
+    assert {row["module"] for row in report["stages"]["modules"]["failing"]} == {cause["module"]}
+
+
+@pytest.mark.slow
+def test_two_faults_at_once_are_both_named(broken):
+    """One in the flow network, one in the tokens: the second is not hidden behind what the first spoils."""
+    report = broken("swap_align_corners+bilinear_for_pooling")
+    modules = [cause["module"] for cause in report["root_causes"]]
+    assert modules == ["spynet", "LTAM.tokenize (enlarged_tokens)"]
+    assert report["verdict"] == "fail" and report["first_divergence"]["module"] == "spynet"

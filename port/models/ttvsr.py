@@ -10,6 +10,10 @@ TOKEN_STRIDE = 4
 KEYFRAME_STRIDE = 3
 NUM_BLOCKS = 60
 LRELU_SLOPE = 0.1
+# the official training recipe for REDS
+RATE, BETAS, LAST_RATE = 2e-4, (0.9, 0.99), 1e-7
+FLOW_RATE = 0.125  # of the rate, for the flow network
+PERIOD, FROZEN = 400_000, 5_000  # iterations of the cosine; of these with the flow network frozen
 VALUE_MARGIN = 0.5  # frames may leave [0, 1] by this much (noise, sharpening) before a warning
 
 

@@ -1,22 +1,32 @@
 """report.json of a clip: the verdict is the worst of all stages."""
 
 import time
+from collections.abc import Sequence
 
 from port.files import sha256_file
 from port.parity import tolerance
+from port.parity.causes import Cause
 from port.parity.clip_compare import Compared
-from port.parity.compare import coverage, series, stage_coverage
+from port.parity.compare import Stage, coverage, series, stage_coverage
 from port.parity.end_to_end import compare_frames
 from port.parity.measure import Row
+from port.parity.pair_verify import Compared as PairCompared
 from port.parity.trace import Trace
 
 SCHEMA = 2
 LISTED = 50
 
 
-def make_report(job, compared: Compared) -> dict[str, object]:
-    """Everything that was found out about a `verify.Job`, as report.json has it."""
-    stages = compared.stages
+PATCH = {"forward": "forward on the patch", "accumulated": "accumulated on the patch"}  # names beside those of the clip
+
+
+def make_report(job, compared: Compared, patch: PairCompared | None = None) -> dict[str, object]:
+    """Everything that was found out about a `verify.Job`, as report.json has it.
+
+    patch  backward and training, where they were compared
+    """
+    stages = compared.stages | patch_stages(patch)
+    causes = [*compared.causes, *new_causes(compared, patch)]
     summaries = {
         "weights": weights_summary(stages["weights"]),
         "modules": stages["modules"].summary(lambda row: row.ratio),
@@ -24,6 +34,7 @@ def make_report(job, compared: Compared) -> dict[str, object]:
         "compiled": stages["compiled"].summary(lambda row: row.ratio),
         "end_to_end": end_to_end(job, compared),
     }
+    summaries |= {name: stage.summary(lambda row: row.ratio) for name, stage in patch_stages(patch).items()}
     return {
         "schema": SCHEMA,
         "verdict": "pass" if all(stage["verdict"] == "pass" for stage in summaries.values()) else "fail",
@@ -37,9 +48,9 @@ def make_report(job, compared: Compared) -> dict[str, object]:
         },
         "not_compared": not_compared(job) + never_run(compared.traces["reference"]),
         "stages": summaries,
-        "root_causes": [cause.as_dict() for cause in compared.causes],
+        "root_causes": [cause.as_dict() for cause in causes],
         "decisions": summaries["end_to_end"]["decisions"],
-        "first_divergence": first_divergence(compared),
+        "first_divergence": first_divergence(compared, causes),
         "seconds": {name: round(value, 1) for name, value in job.seconds.items()},
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
@@ -68,10 +79,22 @@ def end_to_end(job, compared: Compared) -> dict[str, object]:
     return result
 
 
-def first_divergence(compared: Compared) -> dict[str, object] | None:
+def patch_stages(patch: PairCompared | None) -> dict[str, Stage]:
+    """What was compared on the patch, weights aside: those of the clip are the same."""
+    found = patch.stages.items() if patch else ()
+    return {PATCH.get(name, name): stage for name, stage in found if name != "weights"}
+
+
+def new_causes(compared: Compared, patch: PairCompared | None) -> list[Cause]:
+    """Root causes that the clip does not show: gradients and updates."""
+    known = {cause.module for cause in compared.causes}
+    return [cause for cause in (patch.causes if patch else ()) if cause.module not in known]
+
+
+def first_divergence(compared: Compared, causes: Sequence[Cause]) -> dict[str, object] | None:
     """The first root cause; where no single site is to blame, the earliest that errs too much along the network."""
-    if compared.causes:
-        cause = compared.causes[0]
+    if causes:
+        cause = causes[0]
         return {**cause.first.as_dict(), **cause.as_dict()}
     failing: list[Row] = compared.stages["accumulated"].failing
     return {"stage": "accumulated", **failing[0].as_dict()} if failing else None
@@ -79,7 +102,8 @@ def first_divergence(compared: Compared) -> dict[str, object] | None:
 
 def not_compared(job) -> list[str]:
     """What this verification says nothing about, in words."""
-    missing = ["gradients and training (--stages all)", "devices other than the one named in the environment"]
+    missing = [] if job.training_steps else ["gradients and training (--stages all)"]
+    missing += ["devices other than the one named in the environment"]
     missing.append("data types other than float32 (float64 for what is true)")
     missing.append("keyframe stores handed to LTAM as such; the tokens in them are compared when they are made")
     if job.truth is None:

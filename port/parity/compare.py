@@ -78,11 +78,15 @@ def module_of(site: str, called: frozenset[str], sources: Mapping[str, str]) -> 
         return name.removesuffix(":out")
     if ":in" not in name:
         return sources.get(name, name)
-    module = name.partition(":in")[0]
+    return surrounding(name.partition(":in")[0], called) or "the network"
+
+
+def surrounding(module: str, called: frozenset[str]) -> str:
+    """The nearest module around one that is itself called; empty where there is none."""
     parent = module.rpartition(".")[0]
     while parent and parent not in called:
         parent = parent.rpartition(".")[0]
-    return f"{parent or 'the network'} (what goes into {module})"
+    return parent
 
 
 NOT_ALONE = "a step that is compared along the network only: its modules were not computed again in float64"
@@ -131,8 +135,7 @@ def compare_accumulated(
     stage = Stage("accumulated", f"rms error against float64 <= {limit:g} x the reference's own")
     for row in _rows(reference, imposed, sources, stage):
         stage.rows.append(row)
-        if row.reason is None and (missing := mismatch(reference.sites[row.site], truth.sites.get(row.site), False)):
-            row.reason = f"the float64 run does not fit the reference: {missing.replace('the port', 'it')}"
+        row.reason = row.reason or _unfit(reference, truth, row.site)
         if row.reason is not None:
             continue
         if row.kind == "decision":
@@ -152,6 +155,12 @@ def compare_accumulated(
     return stage
 
 
+def _unfit(reference: Trace, truth: Trace, site: str) -> str | None:
+    """Why the float64 run says nothing about a site, or None."""
+    missing = mismatch(reference.sites[site], truth.sites.get(site), check_dtype=False)
+    return f"the float64 run does not fit the reference: {missing.replace('the port', 'it')}" if missing else None
+
+
 def compare_compiled(
     reference: Trace, truth: Trace, imposed: Trace, compiled: Trace, limits: Tolerances, sources: Mapping[str, str]
 ) -> Stage:
@@ -163,8 +172,8 @@ def compare_compiled(
     visible = [site.name for site in imposed.sites.values() if site.kind == "value" and site.name in reference.sites]
     for row in _rows(imposed, compiled, sources, stage, visible):
         stage.rows.append(row)
-        if row.reason is None and (missing := mismatch(reference.sites[row.site], truth.sites.get(row.site), False)):
-            row.reason = f"the float64 run does not fit the reference: {missing.replace('the port', 'it')}"
+        row.reason = row.reason or mismatch(reference.sites[row.site], compiled.sites[row.site])
+        row.reason = row.reason or _unfit(reference, truth, row.site)
         if row.reason is None:
             difference(row, imposed.samples(row.site), compiled.samples(row.site), imposed.sites[row.site].rms)
             row.identical = imposed.sites[row.site].hash == compiled.sites[row.site].hash

@@ -13,6 +13,9 @@ A pair is a Python file with
     IGNORE                     {module: reason} for what is not to be compared; listed in the report
     VALUES(shapes)             name -> array: the weights, instead of those the reference starts with
     STEPS                      optimiser steps of the training stage (4)
+    GRADIENTS_AT               of these, the steps at which loss and gradients are computed again from the reference's
+                               parameters; all of them if left out. They are most of the cost of a long training stage
+    SOURCES                    {value that the network shows between its modules: who computes it}, for the report
 
 All but the networks and the inputs may be left out.
 """
@@ -41,6 +44,8 @@ class Pair:
     ignore: Mapping[str, str] = field(default_factory=dict)
     values: Callable[[dict[str, tuple[int, ...]]], dict[str, np.ndarray]] | None = None
     steps: int = 4
+    gradients_at: frozenset[int] | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_pair(spec: str) -> Pair:
@@ -54,13 +59,14 @@ def load_pair(spec: str) -> Pair:
     missing = [name for name in ("torch_net", "ms_net", "inputs") if not callable(getattr(file, name, None))]
     if missing:
         raise PortError(f"{spec} does not describe a pair: no function {', '.join(missing)}.")
-    tables = {name.lower(): dict(getattr(file, name, {})) for name in ("WEIGHTS", "SITES", "IGNORE")}
+    tables = {name.lower(): dict(getattr(file, name, {})) for name in ("WEIGHTS", "SITES", "IGNORE", "SOURCES")}
     return Pair(
         name=spec,
         file=file,
         inputs=check_inputs(spec, file.inputs()),
         values=getattr(file, "VALUES", None),
         steps=int(getattr(file, "STEPS", 4)),
+        gradients_at=frozenset(file.GRADIENTS_AT) if hasattr(file, "GRADIENTS_AT") else None,
         **tables,
     )
 

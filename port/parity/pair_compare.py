@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
-from port.parity.compare import Stage, module_of
+from port.parity.compare import Stage, module_of, surrounding
 from port.parity.measure import Row, rms
 from port.parity.ratio import judge_row, value_of
 from port.parity.recorder import GRADIENT
@@ -14,11 +15,15 @@ from port.parity.trace import Site, Trace
 from port.weights import tensors_file
 from port.weights.match import REFERENCE_ONLY
 
+AT_CHOSEN_STEPS = frozenset({"loss", "gradient", "grad_norm"})
 NETWORK = ""  # blamed for what lies between its modules, for its output and for the loss
 
 
-def blame(site: str, called: frozenset[str]) -> str:
-    """The module at fault when a site is wrong though everything that it was computed from is right."""
+def blame(site: str, called: frozenset[str], sources: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The module at fault when a site is wrong though everything that it was computed from is right.
+
+    sources  values shown between modules -> who computes them
+    """
     if site.startswith("step."):
         return site.partition("/")[2].partition("@")[0].rpartition(".")[0]
     if site.startswith("parameters/"):
@@ -29,17 +34,9 @@ def blame(site: str, called: frozenset[str]) -> str:
     if not site.endswith(GRADIENT):
         if ":in" in name:
             return surrounding(name.partition(":in")[0], called)
-        return name.partition(":out")[0] if ":out" in name else module_of(site, called, {})
+        return name.partition(":out")[0] if ":out" in name else module_of(site, called, sources)
     module, _, port = name.removesuffix(GRADIENT).partition(":")
     return module if port.startswith("in") else surrounding(module, called)
-
-
-def surrounding(module: str, called: frozenset[str]) -> str:
-    """The nearest module around one that is itself called; the network where there is none."""
-    parent = module.rpartition(".")[0]
-    while parent and parent not in called:
-        parent = parent.rpartition(".")[0]
-    return parent or NETWORK
 
 
 def called_modules(reference: Trace) -> frozenset[str]:
@@ -85,7 +82,7 @@ def compare_sites(
     stage.broke_off = port.about.get("error")
     called = called_modules(reference)
     for order, site in enumerate(both_sides(reference, port, wanted)):
-        row = Row(float(order), site.name, site.kind, blame(site.name, called))
+        row = Row(float(order), site.name, site.kind, blame(site.name, called, reference.about.get("sources", {})))
         if why := ignored(site.name, ignore or {}) or counter(site, port):
             stage.skipped.append((site.name, why))
         elif harmless(site, reference, port):
@@ -177,15 +174,29 @@ def is_forward(site: Site) -> bool:
 
 
 def compare_updates(
-    name: str, reference: Trace, port: Trace, truth: Trace, limits: Tolerances, kinds: set[str], start: Trace
-) -> Stage:
+    name: str, reference: Trace, port: Trace, truth: Trace, limits: Tolerances, kinds: set[str], start: Trace,
+    given: bool = True,
+) -> Stage:  # fmt: skip
     """Optimiser steps; an update is judged with the rounding of the parameter it moves allowed for.
 
     start  the reference's own run, which holds the parameters before every step
+    given  whether these are runs along the reference's gradients
     """
 
     def scale(site: str) -> float:
         before = start.sites.get(site.replace("@update", "@parameter"))
         return before.rms if before and site.endswith("@update") else 0.0
 
-    return compare_sites(name, reference, port, truth, limits, wanted=lambda site: site.kind in kinds, scale=scale)
+    chosen = truth.about.get("gradients_at")
+
+    def left_out(site: Site) -> bool:
+        """Gradients of a step in which the pair does not have them computed again."""
+        step = int(site.name.partition("/")[0].removeprefix("step."))
+        return chosen is not None and site.kind in AT_CHOSEN_STEPS and step not in chosen
+
+    wanted = lambda site: site.kind in kinds and not (given and left_out(site))  # noqa: E731
+    stage = compare_sites(name, reference, port, truth, limits, wanted=wanted, scale=scale)
+    if given:
+        why = f"loss and gradients are computed again at steps {chosen} only (GRADIENTS_AT)"
+        stage.skipped += [(site.name, why) for site in reference.sites.values() if site.kind in kinds and left_out(site)]
+    return stage

@@ -147,7 +147,7 @@ def add_training(stages, traces, ours, theirs, limits, own: bool) -> None:
         stages["training"] = Stage("training", "complete", broke_off=why)
         return
     start = ours["training"]
-    kinds = {"loss", "gradient", "lr", "update", "buffer"}
+    kinds = {"loss", "gradient", "grad_norm", "lr", "update", "buffer"}
     given = compare_updates("training", start, theirs["updates"], ours["updates64"], limits, kinds, start)
     tiny = compare_updates("tiny gradients", ours["tiny"], theirs["tiny"], ours["tiny64"], limits, {"update"}, start)
     chosen = ("training", "updates", "updates64")
@@ -158,8 +158,9 @@ def add_training(stages, traces, ours, theirs, limits, own: bool) -> None:
     stages["training"] = given
     if own:
         stages[f"{ACCUMULATED} training"] = compare_updates(
-            "accumulated training", start, theirs["training"], ours["training64"], limits, {"loss", "lr"}, start
-        )
+            "accumulated training", start, theirs["training"], ours["training64"], limits, {"loss", "grad_norm", "lr"},
+            start, given=False,
+        )  # fmt: skip
     for held, side, name in zip(traces, (ours, theirs, ours), chosen, strict=True):
         held["training"] = side[name]
 

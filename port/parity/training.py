@@ -4,7 +4,7 @@ Sites are `step.00/loss`, `step.00/grad_norm`, `step.00/lr`, `step.00/NAME@grad`
 reference's own run `@parameter` (before the step), from which other runs can be started alike.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -23,26 +23,37 @@ class Steps(Protocol):
     def update(self, gradients: Mapping[str, np.ndarray]) -> None: ...
 
 
-def train(trainer: Steps, writer: TraceWriter, steps: int, given: Trace | None = None, factor: float = 1.0) -> None:
+def train(
+    trainer: Steps,
+    writer: TraceWriter,
+    steps: int,
+    given: Trace | None = None,
+    factor: float = 1.0,
+    gradients_at: Collection[int] | None = None,
+) -> None:
     """Take `steps` optimiser steps and record them.
 
-    given   trace of the reference's own run: every step starts from its parameters and follows its gradients
-    factor  on those gradients
+    given         trace of the reference's own run: every step starts from its parameters and follows its gradients
+    factor        on those gradients
+    gradients_at  steps of a given run in which loss and gradients are computed as well; None for all
     """
     for k in range(steps):
         label = f"step.{k:02d}"
         if given:
             trainer.side.set_values(parameters_at(given, label))
         before = trainer.side.values()
-        loss, gradients = trainer.gradients()
-        record_gradients(writer, label, loss, gradients)
+        moved_by = gradients_of(given, label) if given else {}
+        if not given or gradients_at is None or k in gradients_at:
+            loss, computed = trainer.gradients()
+            record_gradients(writer, label, loss, computed)
+            moved_by = moved_by or computed
         record_rates(writer, label, trainer.rates())
-        trainer.update(scaled(gradients_at(given, label) if given else gradients, factor))
+        trainer.update(scaled(moved_by, factor))
         if not given:
             for name, array in before.items():
                 writer.add(f"{label}/{name}@parameter", "parameter", array, whole=True)
         for name, array in trainer.side.values().items():
-            kind = "update" if name in gradients or name in trainer.side.trained() else "buffer"
+            kind = "update" if name in moved_by or name in trainer.side.trained() else "buffer"
             moved = array.astype(np.float64) - before[name].astype(np.float64)
             writer.add(f"{label}/{name}@update", kind, moved, whole=True)
 
@@ -72,7 +83,7 @@ def parameters_at(given: Trace, label: str) -> dict[str, np.ndarray]:
     return by_suffix(given, label, "@parameter")
 
 
-def gradients_at(given: Trace, label: str) -> dict[str, np.ndarray]:
+def gradients_of(given: Trace, label: str) -> dict[str, np.ndarray]:
     """The gradients that the reference followed in a step."""
     return by_suffix(given, label, "@grad")
 

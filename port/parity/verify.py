@@ -19,6 +19,8 @@ from port.models import ttvsr
 from port.parity.capture import DETAIL_STEPS
 from port.parity.clip_compare import Compared, compare_clip, decides_alike
 from port.parity.clip_report import make_report, series_of
+from port.parity.clip_training import verify_patch
+from port.parity.pair_verify import Compared as PairCompared
 from port.parity.trace import Trace
 from port.video.read import read_clip
 
@@ -32,7 +34,8 @@ class Job:
     """What is to be verified, and how.
 
     device                           where the port runs
-    options                          further arguments of both captures (strides)
+    keyframe_stride, token_stride    of the network; the weights do not hold them
+    training_steps                   optimiser steps on a patch of the clip, gradients included; 0: none
     whole                            steps compared module by module from the start
     reference_command, port_command  how the two captures are started; a broken port is tested by giving another one
     reuse_reference                  the work folder holds the reference's traces already: several ports, one reference
@@ -43,7 +46,9 @@ class Job:
     frames: np.ndarray  # (t, 3, h, w) float32 in [0, 1]
     work: Path
     truth: np.ndarray | None = None  # (t, 4h, 4w, 3) uint8
-    options: Sequence[str] = ()
+    keyframe_stride: int = ttvsr.KEYFRAME_STRIDE
+    token_stride: int = ttvsr.TOKEN_STRIDE
+    training_steps: int = 0
     whole: str = DETAIL_STEPS
     trace_limit: float = 8.0
     device: str = "cpu"
@@ -64,6 +69,7 @@ class Outcome:
     rows: list[dict[str, object]]
     frames: dict[str, np.ndarray | None]  # input, reference, port, truth
     compared: Compared | None = None  # stages and root causes with their evidence
+    patch: PairCompared | None = None  # the same of backward and training
 
 
 def read_input(path: Path, max_frames: int | None, token_stride: int = ttvsr.TOKEN_STRIDE) -> np.ndarray:
@@ -99,10 +105,19 @@ def verify(job: Job) -> Outcome:
         capture_truth(job, "forced64", whole)
         capture_side(job, whole, "forced")
         compared = compare_clip(job)
-    return judge(job, compared)
+    return judge(job, compared, train(job) if job.training_steps else None)
 
 
-def judge(job: Job, compared: Compared) -> Outcome:
+def train(job: Job) -> PairCompared:
+    """The way back and optimiser steps, on a patch of the clip."""
+    start = time.perf_counter()
+    console.note(f"gradients and {job.training_steps} optimiser steps, on a patch of the clip")
+    compared = verify_patch(job, job.training_steps)
+    job.seconds["training"] = time.perf_counter() - start
+    return compared
+
+
+def judge(job: Job, compared: Compared, patch: PairCompared | None = None) -> Outcome:
     """The report, the sites for charts and tables, and the frames."""
     free = compared.traces["free"].output()
     frames = {
@@ -111,7 +126,7 @@ def judge(job: Job, compared: Compared) -> Outcome:
         "port": free if free is not None else compared.traces["imposed"].output(),
         "truth": job.truth,
     }
-    return Outcome(make_report(job, compared), series_of(compared), frames, compared)
+    return Outcome(make_report(job, compared, patch), series_of(compared), frames, compared, patch)
 
 
 def prepare(job: Job) -> None:
@@ -167,7 +182,8 @@ def _capture(
         (job.work / side / name / "trace.json").unlink(missing_ok=True)  # an old one must never be taken for the new
     arguments = [job.model, "--weights", str(weights), "--input", str(job.work / "input.npy"), "--passes", passes]
     arguments += ["--out", str(job.work / side), "--whole", whole, "--trace-limit", str(job.trace_limit)]
-    arguments += ["--quiet"] * job.quiet + extra + list(job.options)
+    arguments += ["--keyframe-stride", str(job.keyframe_stride), "--token-stride", str(job.token_stride)]
+    arguments += ["--quiet"] * job.quiet + extra
     written = [job.work / side / name / "trace.json" for name in passes.split(",")]
     _run([*command, *arguments], f"the capture of the {side}", lambda: all(path.exists() for path in written))
 
