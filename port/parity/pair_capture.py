@@ -89,7 +89,8 @@ def capture_pass(
             trainer = column.training.Trainer(side)
             about["optimizer"] = trainer.describe()
             steps = side.pair.steps if spec.factor == 1.0 else min(side.pair.steps, TINY_STEPS)
-            train(trainer, writer, steps, given, spec.factor, side.pair.gradients_at)
+            at = side.pair.gradients_at if spec.factor == 1.0 else ()  # of tiny gradients only the updates are compared
+            train(trainer, writer, steps, given, spec.factor, at)
         else:
             given = Trace(reference / "reference") if spec.substitute != "nothing" else None
             plan = Plan(spec.substitute, whole_steps=ALL)

@@ -123,6 +123,30 @@ def told_from_bugs(
             row.reason = None
 
 
+def gradients_told_from_bugs(
+    training: Stage, backward: Stage, reference: Trace, port: Trace, truth: Trace, noise: tuple[Trace, Trace],
+    limits: Tolerances,
+) -> None:  # fmt: skip
+    """The same for gradients of optimiser steps, which nobody corrects on their way through the network.
+
+    reference, port, truth  optimiser steps
+    noise                   the noisy and the float64 run before the first step: what rounding grows to there, relative to the
+                            gradient, it may grow to at a later step
+    """
+    right = {row.site for row in backward.rows if not row.reason}
+    noisy, exact = noise
+    for row in training.failing:
+        site = f"parameters/{row.site.partition('/')[2]}"
+        if row.kind != "gradient" or row.ratio is None or site not in right or site not in noisy.sites:
+            continue
+        start, grown = (value_of(site, trace, noisy).astype(np.float64) for trace in (exact, noisy))
+        true, found = (value_of(row.site, trace, reference).astype(np.float64) for trace in (truth, port))
+        allowed = limits.ratio_amplified * rms(grown - start) / (rms(start) or 1.0)
+        if rms(found - true) <= allowed * rms(true) and np.abs(found - true).max() <= np.abs(true).max():
+            row.note = f"amplified rounding: {row.reason}; the reference with such rounding errs as much"
+            row.reason = None
+
+
 def both_sides(reference: Trace, port: Trace, wanted: Callable[[Site], bool]) -> Iterator[Site]:
     """Sites in the reference's order, then those that only the port has."""
     yield from (site for site in reference.sites.values() if wanted(site))

@@ -18,6 +18,7 @@ from port.parity.pair_compare import (
     compare_updates,
     compare_weights,
     find_cuts,
+    gradients_told_from_bugs,
     is_backward,
     is_forward,
     told_from_bugs,
@@ -155,6 +156,9 @@ def add_training(stages, traces, ours, theirs, limits, own: bool) -> None:
         given.rows += tiny.rows
         chosen = ("tiny", "tiny", "tiny64")
     given.broke_off = given.broke_off or tiny.broke_off
+    if "noisy" in ours:
+        noise, steps = (ours["noisy"], ours["float64"]), (start, theirs["updates"], ours["updates64"])
+        gradients_told_from_bugs(given, stages["backward"], *steps, noise, limits)
     stages["training"] = given
     if own:
         stages[f"{ACCUMULATED} training"] = compare_updates(
