@@ -72,7 +72,7 @@ def write_pair(job, steps: int) -> Path:
     tensors_file.save(folder / "weights.safetensors", held)
     (folder / "port.ckpt").unlink(missing_ok=True)
     (folder / "port.ckpt").symlink_to(job.work / "port.ckpt")
-    frozen = int(steps * FROZEN_SHARE)
+    frozen = max(1, int(steps * FROZEN_SHARE))
     text = PAIR.format(
         model=job.model, options={"keyframe_stride": 1, "token_stride": job.token_stride}, steps=steps, frozen=frozen,
         gradients_at=sorted({0, frozen, steps - 1}), sources=SOURCES[job.model],
