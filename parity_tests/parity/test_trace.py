@@ -26,7 +26,7 @@ def test_whole_tensors_come_back_and_equal_ones_are_stored_once(tmp_path):
 
 
 def test_shards_hold_everything(tmp_path, monkeypatch):
-    monkeypatch.setattr("port.parity.trace.SHARD_BYTES", 1000)
+    monkeypatch.setattr("port.parity.shards.SHARD_BYTES", 1000)
     writer = TraceWriter(tmp_path, 10**9)
     arrays = [np.full(150, i, np.float32) for i in range(7)]
     for i, array in enumerate(arrays):
