@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from port.errors import PortError
+from port.errors import UsageError
 from port.parity.capture import environment
 from port.parity.memory import forget_peak, peak_bytes
 from port.parity.recorder import Plan, Recorder
@@ -157,7 +157,7 @@ def cores() -> int:
 
 
 def check_repeats(repeats: int) -> int:
-    """A median needs a few runs. Raises PortError for none."""
+    """A median needs a few runs. Raises UsageError for none."""
     if repeats < 1:
-        raise PortError(f"--repeats must be at least 1, found {repeats}.")
+        raise UsageError(f"--repeats must be at least 1, found {repeats}.")
     return repeats
