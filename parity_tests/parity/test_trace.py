@@ -26,7 +26,7 @@ def test_whole_tensors_come_back_and_equal_ones_are_stored_once(tmp_path):
 
 
 def test_shards_hold_everything(tmp_path, monkeypatch):
-    monkeypatch.setattr("port.parity.trace.SHARD_BYTES", 1000)
+    monkeypatch.setattr("port.parity.shards.SHARD_BYTES", 1000)
     writer = TraceWriter(tmp_path, 10**9)
     arrays = [np.full(150, i, np.float32) for i in range(7)]
     for i, array in enumerate(arrays):
@@ -114,6 +114,41 @@ def test_a_tensor_changed_in_place_is_measured_again(tmp_path):
     sites = finished(probe).sites
     assert sites["start/next:in0"].hash == sites["start/conv:out"].hash
     assert sites["start/after:in0"].lowest == 0.0
+
+
+def test_a_change_in_place_that_the_framework_does_not_count_is_seen(tmp_path):
+    """MindSpore leaves `_version` as it is when an element is assigned."""
+    probe = recorder(tmp_path, Plan(whole_steps=frozenset({"all"})))
+    shared = Tensor([1.0, -2.0, 3.0])
+    probe.output("conv", shared)
+    shared.array[1] = 5.0
+    probe.inputs("next", (shared,))
+    probe.output("next", shared)
+    trace = finished(probe)
+    assert trace.whole("start/conv:out")[1] == -2.0 and trace.sites["start/conv:out"].lowest == -2.0
+    assert trace.whole("start/next:in0")[1] == 5.0 and trace.sites["start/next:in0"].lowest == 1.0
+    assert trace.samples("start/next:out")[1] == 5.0
+    assert trace.sites["start/next:in0"].sampled == trace.sites["start/next:out"].sampled  # measured once
+
+
+def test_equal_values_of_other_shapes_keep_their_shape_and_kind(tmp_path):
+    probe = recorder(tmp_path, Plan(whole_steps=frozenset({"all"})))
+    probe.output("flatten", Tensor([[1.0], [2.0]]))
+    probe.inputs("dense", (Tensor([1.0, 2.0]),))
+    sites = finished(probe).sites
+    assert [site.shape for site in sites.values()] == [[2, 1], [2]]
+    assert [site.kind for site in sites.values()] == ["output", "input"]
+
+
+def test_statistics_alone_leave_nothing_whole(tmp_path):
+    probe = recorder(tmp_path, Plan(nothing_whole=True, whole_steps=frozenset({"all"})))
+    probe.decide("choice", Tensor([1.0]))
+    probe.output("m", (Tensor([2.0]), 3))
+    probe("v", Tensor([4.0]))
+    probe.parameter_gradient("w", Tensor([5.0]))
+    trace = finished(probe)
+    assert len(trace.sites) == 5 and not any(site.whole for site in trace.sites.values())
+    assert not list(tmp_path.glob("whole-*")) and trace.samples("start/v")[0] == 4.0
 
 
 def test_what_is_substituted(tmp_path):

@@ -1,6 +1,5 @@
 """Records a run into a trace, and puts the reference's values in place of the network's own where asked."""
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 
 from port.parity.nested import walk
 from port.parity.probe import Probe
-from port.parity.trace import Site, Trace, TraceWriter
+from port.parity.trace import Trace, TraceWriter
 
 ALL_KINDS = frozenset({"input", "output", "value", "decision", "gradient"})
 GRADIENT = "@grad"  # what the gradient of a value is called after it
@@ -31,6 +30,7 @@ class Plan:
     whole_steps   steps whose module inputs and outputs are stored whole; {"all"} for every step
     whole_values  named values stored whole; None for all of them. Decisions always are.
     only_whole    leave out what is not stored whole
+    nothing_whole statistics, hash and samples of every site, decisions included, and no whole tensor
     """
 
     substitute: str = "nothing"
@@ -38,6 +38,7 @@ class Plan:
     whole_steps: frozenset[str] = frozenset()
     whole_values: frozenset[str] | None = None
     only_whole: bool = False
+    nothing_whole: bool = False
 
 
 class Recorder(Probe):
@@ -74,7 +75,6 @@ class Recorder(Probe):
         )  # whether a gradient can reach what a value was made from
         self.noise: Callable[[str], np.ndarray | None] = lambda name: None  # error to be added at a site
         self.ungraded: list[str] = []  # sites of values that no gradient passes
-        self.recent: deque[tuple[Any, int, Site]] = deque(maxlen=4)  # values just measured, kept alive for `is`
 
     def step(self, label: str) -> None:
         self.label = label
@@ -106,7 +106,8 @@ class Recorder(Probe):
     def parameter_gradient(self, name: str, gradient: Any) -> None:
         """The gradient of a parameter, over the whole run."""
         if "gradient" in self.plan.kinds:
-            self.writer.add(f"parameters/{name}{GRADIENT}", "gradient", self.to_numpy(gradient), True)
+            whole = not self.plan.nothing_whole
+            self.writer.add(f"parameters/{name}{GRADIENT}", "gradient", self.to_numpy(gradient), whole)
 
     def output(self, module: str, value: Any) -> Any:
         """What a module call returned; parts of a nested value are `:out.0`, `:out.name`, ..."""
@@ -121,7 +122,8 @@ class Recorder(Probe):
         if self._is_tensor(value):
             return self._site(name, kind, value, self._is_detailed())
         if isinstance(value, bool | int | float) and kind in self.plan.kinds:
-            self.writer.add(self.writer.name(f"{self.label}/{name}"), kind, np.asarray(value, np.float64), True)
+            whole = not self.plan.nothing_whole
+            self.writer.add(self.writer.name(f"{self.label}/{name}"), kind, np.asarray(value, np.float64), whole)
         return value
 
     def _is_detailed(self) -> bool:
@@ -135,6 +137,7 @@ class Recorder(Probe):
         if kind not in self.plan.kinds:
             return value
         name = self.writer.name(f"{self.label}/{name}")
+        whole = whole and not self.plan.nothing_whole
         if self.plan.only_whole and not whole:
             return value
         if hasattr(value, "is_floating_point") and value.is_floating_point() and not self.graded(value):
@@ -146,16 +149,11 @@ class Recorder(Probe):
         )
 
     def _record(self, name: str, kind: str, value: Any, whole: bool) -> Any:
-        known = self._measured_before(value) if kind == "input" else None
-        if known is not None and (known.whole or not whole):
-            self.writer.add_again(name, kind, known, whole)
-            return self._substitute(name, kind, value, tuple(known.shape))
         array = self.to_numpy(value)
         if array.dtype.kind in "iub":
             array = array.astype(np.int32)  # the frameworks index with different widths
             kind = "decision" if kind == "output" else kind
-        site = self.writer.add(name, kind, array, whole, None if kind == "decision" else self._held_by_reference(name))
-        self.recent.append((value, _version(value), site))
+        self.writer.add(name, kind, array, whole, None if kind == "decision" else self._held_by_reference(name))
         return self._substitute(name, kind, value, array.shape)
 
     def _record_gradient(self, name: str, gradient: Any, whole: bool) -> Any:
@@ -171,13 +169,6 @@ class Recorder(Probe):
         site = self.reference.sites.get(name) if self.reference else None
         return site.hash if site and site.whole else None
 
-    def _measured_before(self, value: Any) -> Site | None:
-        """The site of the very same tensor, measured a moment ago and not written to since."""
-        for seen, version, site in reversed(self.recent):
-            if seen is value:
-                return site if version == _version(value) else None
-        return None
-
     def _substitute(self, name: str, kind: str, value: Any, shape: tuple[int, ...]) -> Any:
         if self.plan.substitute == "noise" and kind != "decision":
             noise = self.noise(name)
@@ -190,7 +181,3 @@ class Recorder(Probe):
             return value  # nothing fits in its place; the comparison reports a missing site or a wrong shape
         return self.like(given, value)
 
-
-def _version(value: Any) -> int:
-    """How often a tensor was changed in place, where the framework counts it."""
-    return getattr(value, "_version", 0)

@@ -12,7 +12,7 @@ met again within a step gets `#1`, `#2`, ...
 import json
 import shutil
 from collections import defaultdict
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,13 +23,13 @@ from safetensors.numpy import save_file
 
 from port.errors import PortError
 from port.files import make_folder, whole_file, write_json
+from port.parity.shards import SHARD_BYTES, Shards
 
 SCHEMA = 1
 SAMPLES = (
     1024  # elements kept of every tensor; an error on one border row of a large one may be missed, so what a verdict
 )
 # rests on alone (modules fed with the reference's values, output frames) is kept whole
-SHARD_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,13 @@ def sample_places(size: int) -> np.ndarray | slice:
     return np.sort(np.random.default_rng(size).choice(size, SAMPLES, replace=False))
 
 
-def measure(name: str, kind: str, array: np.ndarray, sampled: int) -> Site:
-    """Statistics and hash of one value."""
+def digest(array: np.ndarray) -> str:
+    """What identifies a value: equal bytes of another type are another value (8 zeros of float64, 16 of float32)."""
+    return f"{xxhash.xxh3_128_hexdigest(np.ascontiguousarray(array).reshape(-1))}-{array.dtype}"
+
+
+def measure(name: str, kind: str, array: np.ndarray, sampled: int, known_digest: str | None = None) -> Site:
+    """Statistics and hash of one value; a digest that is known already is not computed again."""
     flat = np.ascontiguousarray(array).reshape(-1)
     numbers = flat if flat.dtype.kind == "f" else flat.astype(np.float64)
     nonfinite, total, squares = 0, float(numbers.sum()), float(np.dot(numbers, numbers))
@@ -72,7 +77,7 @@ def measure(name: str, kind: str, array: np.ndarray, sampled: int) -> Site:
         kind=kind,
         shape=list(array.shape),
         dtype=str(array.dtype),
-        hash=f"{xxhash.xxh3_128_hexdigest(flat)}-{array.dtype}",  # 8 zeros of float64 have the bytes of 16 of float32
+        hash=known_digest or digest(flat),
         rms=float(np.sqrt(squares / size)),
         mean=total / size,
         lowest=float(numbers.min()) if numbers.size else 0.0,
@@ -83,7 +88,7 @@ def measure(name: str, kind: str, array: np.ndarray, sampled: int) -> Site:
 
 
 class TraceWriter:
-    """Collects one run. Whole tensors go to disk as soon as a shard is full; `finish` writes the rest.
+    """Collects one run. Whole tensors go to disk as the run goes on (shards.py); `finish` writes the rest.
 
     limit_bytes bounds what the folder may take; beyond it, or when the disk is nearly full, add() raises PortError.
     """
@@ -93,9 +98,10 @@ class TraceWriter:
         self.limit_bytes = limit_bytes
         self.sites: list[Site] = []
         self.samples: list[np.ndarray] = []
+        self.measured: dict[tuple[str, tuple[int, ...]], Site] = {}  # hash and shape -> the first site of that value
         self.stored: dict[str, str] = {}  # hash -> shard/key
-        self.shard: dict[str, np.ndarray] = {}
-        self.shard_bytes = self.total_bytes = self.shards = 0
+        self.shards = Shards(self.folder)
+        self.total_bytes = 0
         self.seen: defaultdict[str, int] = defaultdict(int)
 
     def name(self, name: str) -> str:
@@ -109,31 +115,36 @@ class TraceWriter:
 
         known  hash of a tensor that another trace holds whole: an equal one is not stored a second time
         """
-        site = measure(name, kind, array, len(self.samples))
-        self.samples.append(array.reshape(-1)[sample_places(array.size)].copy())
+        site = self._measured(name, kind, array)
         if whole and site.hash != known:
             site = replace(site, whole=self._store(site.hash, array))
         self.sites.append(site)
         return site
 
-    def add_again(self, name: str, kind: str, site: Site, whole: bool) -> None:
-        """Record under another name a value already measured: what one module returns the next one is given."""
-        self.sites.append(replace(site, name=name, kind=kind, whole=site.whole if whole else None))
+    def _measured(self, name: str, kind: str, array: np.ndarray) -> Site:
+        """Statistics and samples of a value; equal ones are measured and sampled once.
+
+        What a module returns is mostly what the next one is given. That it is the same object says little, since it may
+        have been written to in between and not every framework counts that; that it has the same bytes says all.
+        """
+        key = digest(array)
+        if first := self.measured.get((key, array.shape)):
+            return replace(first, name=name, kind=kind)
+        site = measure(name, kind, array, len(self.samples), key)
+        self.samples.append(array.reshape(-1)[sample_places(array.size)].copy())
+        self.measured[key, array.shape] = site
+        return site
 
     def _store(self, key: str, array: np.ndarray) -> str:
         if key not in self.stored:
             self._check_room(array.nbytes)
-            self.stored[key] = f"whole-{self.shards:03d}.safetensors/{key}"
-            self.shard[key] = np.array(array, order="C", copy=True)
-            self.shard_bytes += array.nbytes
+            self.stored[key] = self.shards.add(key, array)
             self.total_bytes += array.nbytes
-            if self.shard_bytes >= SHARD_BYTES:
-                self._flush()
         return self.stored[key]
 
     def _check_room(self, more: int) -> None:
         wanted, free = self.total_bytes + more, shutil.disk_usage(self.folder).free
-        if wanted <= self.limit_bytes and self.shard_bytes + more + SHARD_BYTES <= free:
+        if wanted <= self.limit_bytes and self.shards.in_memory + more + SHARD_BYTES <= free:
             return
         what = "its limit" if wanted > self.limit_bytes else f"the free space on its disk ({free / 1e9:.1f} GB)"
         raise PortError(
@@ -142,22 +153,15 @@ class TraceWriter:
             "or a larger --trace-limit."
         )
 
-    def _flush(self) -> None:
-        if not self.shard:
-            return
-        with whole_file(self.folder / f"whole-{self.shards:03d}.safetensors") as draft:
-            save_file(self.shard, str(draft))
-        self.shard, self.shard_bytes, self.shards = {}, 0, self.shards + 1
-
     def finish(self, output: np.ndarray | None, **about: object) -> None:
         """Write everything. `about` lands in trace.json (framework, weights, seconds, error, ...)."""
-        self._flush()
+        self.shards.close()
         with whole_file(self.folder / "samples.safetensors") as draft:
             save_file({str(i): np.ascontiguousarray(row) for i, row in enumerate(self.samples)}, str(draft))
         if output is not None:
             with whole_file(self.folder / "output.npy") as draft:
                 np.save(draft, output)
-        sites = [asdict(site) for site in self.sites]
+        sites = [vars(site) for site in self.sites]
         write_json(
             self.folder / "trace.json", {"schema": SCHEMA, **about, "whole_bytes": self.total_bytes, "sites": sites}
         )

@@ -1,0 +1,70 @@
+"""Time the reference with and without a recorder: `python -m torch_ref.overhead ttvsr|PAIR --out DIR`."""
+
+import sys
+
+import torch
+
+from port import console
+from port.errors import run_command
+from port.files import write_json
+from port.parity import overhead
+from port.parity.capture import PASSES, read_frames
+from port.parity.pair_capture import save_weights
+from torch_ref import capture, device, pairs
+from torch_ref.networks import load_network
+
+
+def main(argv=None):
+    args = overhead.overhead_arguments("python -m torch_ref.overhead", device.DEVICES).parse_args(argv)
+    return run_command(lambda: run(args), debug=args.debug)
+
+
+def run(args):
+    """Both sides of the comparison, several times; the figures go to overhead.json. -> 0"""
+    device.select(args.device)
+    plain, captured = of_network(args) if args.subject == "ttvsr" else of_pair(args)
+    rounds = 1 + overhead.check_repeats(args.repeats)
+    with console.progress(args.quiet) as display:
+        task = display.add_task("torch", total=rounds * len(overhead.MODES))
+        figures = overhead.measure(plain, captured, args.out, args.repeats, lambda: display.advance(task))
+    write_json(args.out / "overhead.json", overhead.judge(figures, device.describe()))
+    return 0
+
+
+def of_network(args):
+    """A forward run of a network of this package. -> the plain run, the captured run"""
+    net, frames, spec = load_network(args.subject, args.weights), read_frames(args.input), PASSES["reference"]
+
+    def plain():
+        with torch.no_grad():
+            return capture.to_numpy(net(capture.placed(frames, spec)))
+
+    def captured(plan, folder):
+        run_it = lambda recorder: capture.forward(net, frames, recorder, spec)  # noqa: E731
+        return overhead.capture(run_it, capture.to_numpy, capture.like, plan, folder)
+
+    return plain, captured
+
+
+def of_pair(args):
+    """Forward, loss and gradients of one half of a pair; its weights are left for the other. -> as above"""
+    side = pairs.Side(args.subject, args.weights)
+    save_weights(args.out, side.values())
+
+    def captured(plan, folder):
+        return overhead.capture(lambda recorder: pairs.run(side, recorder), pairs.to_numpy, pairs.like, plan, folder)
+
+    return lambda: plain_pair(side), captured
+
+
+def plain_pair(side):
+    """What pairs.run does, shown to nobody."""
+    inputs = [t.clone().requires_grad_(t.is_floating_point()) for t in side.inputs]
+    loss = side.loss(side.net(*inputs), inputs)
+    side.net.zero_grad()
+    loss.backward()
+    return pairs.to_numpy(loss)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
