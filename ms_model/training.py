@@ -23,6 +23,8 @@ class Trainer:
         side.net.set_train()
         names = {id(p): side.names.get(name, name) for name, p in side.net.parameters_and_names()}
         self.parameters = {names[id(p)]: p for p in self._held()}
+        score = lambda *inputs: side.loss(side.net(*inputs), inputs)  # noqa: E731
+        self.graded = mindspore.value_and_grad(score, None, list(self.parameters.values()))
 
     def _held(self):
         """What the optimiser moves, in the order in which it takes gradients."""
@@ -33,9 +35,7 @@ class Trainer:
 
     def gradients(self):
         """-> loss, {name: gradient} of what the optimiser moves"""
-        score = lambda *inputs: self.side.loss(self.side.net(*inputs), inputs)  # noqa: E731
-        graded = mindspore.value_and_grad(score, None, list(self.parameters.values()))
-        loss, gradients = graded(*self.side.inputs)
+        loss, gradients = self.graded(*self.side.inputs)
         named = zip(self.parameters, gradients, strict=True)
         return to_numpy(loss), {name: to_numpy(gradient).copy() for name, gradient in named}
 
@@ -52,7 +52,8 @@ class Trainer:
         """One step along the gradients given, clipped if the pair clips; parameters without one get zeros."""
         zeros = lambda p: np.zeros(p.shape, np.float32)  # noqa: E731
         given = tuple(Tensor(np.array(gradients.get(name, zeros(p)))) for name, p in self.parameters.items())
-        self.optimizer(self.side.clip(given) if self.side.clip else given)
+        given = self.side.clip(given) if self.side.clip else given
+        self.optimizer(mindspore.mutable(given))  # or else every step is compiled anew, the gradients as constants
         if self.scheduler:
             self.scheduler.step()
 

@@ -34,8 +34,12 @@ def train(trainer: Steps, writer: TraceWriter, steps: int, given: Trace | None =
         if given:
             trainer.side.set_values(parameters_at(given, label))
         before = trainer.side.values()
-        loss, gradients = trainer.gradients()
-        record_gradients(writer, label, loss, gradients)
+        if given and factor != 1.0:  # only the rule of the update is looked at, so nothing of the network need run
+            gradients = gradients_at(given, label)
+            record_gradients(writer, label, given.whole(f"{label}/loss"), gradients)
+        else:
+            loss, gradients = trainer.gradients()
+            record_gradients(writer, label, loss, gradients)
         record_rates(writer, label, trainer.rates())
         trainer.update(scaled(gradients_at(given, label) if given else gradients, factor))
         if not given:

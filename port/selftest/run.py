@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from itertools import groupby
 from pathlib import Path
 
@@ -15,12 +16,12 @@ from port.errors import PortError
 from port.parity.pair_capture import FINISHED, REFUSED
 from port.parity.pair_verify import capture_side, compare_folders, surroundings
 from port.parity.trace import Trace
-from port.selftest import attention, choices, recurrent, resample, vision
+from port.selftest import attention, choices, recurrent, resample, ttvsr, vision
 from port.selftest.baselines import NAMES, judge
-from port.selftest.fault import Control, Fault
+from port.selftest.fault import Control, Fault, within
 from port.selftest.zoo import write_pair
 
-TABLES = (vision, attention, recurrent, resample, choices)
+TABLES = (vision, attention, recurrent, resample, choices, ttvsr)
 FAULTS: tuple[Fault, ...] = tuple(fault for table in TABLES for fault in table.FAULTS)
 CONTROLS: tuple[Control, ...] = tuple(control for table in TABLES for control in table.CONTROLS)
 PASSES = ("imposed", "forced", "updates", "tiny")  # a run left to itself through training would show nothing more
@@ -48,9 +49,11 @@ class Outcome:
 
     @property
     def localised(self) -> bool:
-        """The first root cause is where the mistake was made; in the first stage that can show it; none is named wrongly."""
-        right = [module in self.case.modules and stage in self.case.stages for module, stage, _, _ in self.causes]
-        return bool(right) and all(right)
+        """Every root cause is where a mistake was made, in a stage that can show it first; and every mistake is named."""
+        case, named = self.case, [cause[0] for cause in self.causes]
+        right = [case.holds(module) and stage in case.stages for module, stage, _, _ in self.causes]
+        missed = [part for part in case.parts if not any(within(module, part) for module in named)]
+        return bool(right) and all(right) and not missed and fnmatchcase(self.causes[0][3], case.site)
 
     @property
     def diagnosed(self) -> bool:

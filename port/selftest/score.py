@@ -43,7 +43,7 @@ def baseline(name: str, faults: Sequence[Outcome], controls: Sequence[Outcome]) 
     sites = [(o.case, o.baselines[name]) for o in faults]
     return {
         "detected": sum(site is not None for _, site in sites),
-        "localised": sum(site is not None and module_in(site) in case.modules for case, site in sites),
+        "localised": sum(site is not None and case.holds(module_in(site)) for case, site in sites),
         "false_alarms": sum(o.baselines[name] is not None for o in controls),
     }
 
