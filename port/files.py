@@ -15,8 +15,10 @@ CHUNK = 1 << 20  # bytes read at a time when hashing
 
 
 @contextmanager
-def whole_file(target: Path | str) -> Iterator[Path]:
+def whole_file(target: Path | str, lasting: bool = True) -> Iterator[Path]:
     """Give a path beside `target` to write to; rename it over `target` if the block ends well, remove it if not.
+
+    lasting  wait until the disk has it, so that it outlives a power cut; not worth the wait for what can be made again
 
     The temporary name keeps the suffix of `target`, since some writers choose their format by it.
     Raises PortError for a missing folder, a folder that cannot be written or a full disk.
@@ -29,8 +31,9 @@ def whole_file(target: Path | str) -> Iterator[Path]:
         raise PortError(f"cannot write {target}: it is a folder. Name a file.")
     try:
         yield draft
-        with open(draft, "rb") as written:
-            os.fsync(written.fileno())
+        if lasting:
+            with open(draft, "rb") as written:
+                os.fsync(written.fileno())
         os.replace(draft, target)
     except OSError as error:
         raise PortError(explain_os_error(error, target)) from error

@@ -12,7 +12,7 @@ met again within a step gets `#1`, `#2`, ...
 import json
 import shutil
 from collections import defaultdict
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from port.errors import PortError
-from port.files import make_folder, whole_file, write_json
+from port.files import make_folder, whole_file
 
 SCHEMA = 1
 SAMPLES = (
@@ -145,22 +145,22 @@ class TraceWriter:
     def _flush(self) -> None:
         if not self.shard:
             return
-        with whole_file(self.folder / f"whole-{self.shards:03d}.safetensors") as draft:
+        with whole_file(self.folder / f"whole-{self.shards:03d}.safetensors", lasting=False) as draft:
             save_file(self.shard, str(draft))
         self.shard, self.shard_bytes, self.shards = {}, 0, self.shards + 1
 
     def finish(self, output: np.ndarray | None, **about: object) -> None:
         """Write everything. `about` lands in trace.json (framework, weights, seconds, error, ...)."""
         self._flush()
-        with whole_file(self.folder / "samples.safetensors") as draft:
+        with whole_file(self.folder / "samples.safetensors", lasting=False) as draft:
             save_file({str(i): np.ascontiguousarray(row) for i, row in enumerate(self.samples)}, str(draft))
         if output is not None:
-            with whole_file(self.folder / "output.npy") as draft:
+            with whole_file(self.folder / "output.npy", lasting=False) as draft:
                 np.save(draft, output)
-        sites = [asdict(site) for site in self.sites]
-        write_json(
-            self.folder / "trace.json", {"schema": SCHEMA, **about, "whole_bytes": self.total_bytes, "sites": sites}
-        )
+        sites = [vars(site) for site in self.sites]
+        held = {"schema": SCHEMA, **about, "whole_bytes": self.total_bytes, "sites": sites}
+        with whole_file(self.folder / "trace.json", lasting=False) as draft:
+            draft.write_text(json.dumps(held, allow_nan=False), encoding="utf-8")
 
 
 class Trace:

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from port.errors import PortError
 from port.parity.pair_capture import FINISHED, REFUSED
-from port.parity.pair_verify import capture_side, compare_folders, surroundings
+from port.parity.pair_verify import capture_side, compare_folders, surroundings, traces_in
 from port.parity.trace import Trace
 from port.selftest import attention, choices, recurrent, resample, ttvsr, vision
 from port.selftest.baselines import NAMES, judge
@@ -72,8 +72,9 @@ def run(
         reference = work / network / "reference"
         pair = write_pair(work / network / "healthy", network)
         capture_side("torch", pair, reference, reference, quiet=True)
+        held = traces_in(reference)
         for case, folder in captured(list(group), reference, work / network):
-            outcomes.append(judged(case, reference, folder))
+            outcomes.append(judged(case, reference, folder, held))
             shutil.rmtree(folder)
             advance(case)
         shutil.rmtree(work / network)
@@ -143,21 +144,18 @@ def named_module(words: str) -> str:
     return quoted.group(1).rpartition(".")[0] if quoted else ""
 
 
-def judged(case: Fault | Control, reference: Path, folder: Path) -> Outcome:
-    """What the engine, and what every baseline says of one changed port."""
-    traces = [
-        {path.parent.name: Trace(path.parent) for path in side.glob("*/trace.json")} for side in (reference, folder)
-    ]
+def judged(case: Fault | Control, reference: Path, folder: Path, held: Mapping[str, Trace]) -> Outcome:
+    """What the engine, and what every baseline says of one changed port. held: the reference's traces by pass"""
     refusal = folder / REFUSED
     if refusal.exists():
         words = refusal.read_text(encoding="utf-8")
         return Outcome(
             case, False, [(named_module(words), REFUSAL, "wrong_weight", words)], dict.fromkeys(NAMES, words)
         )
-    compared = compare_folders(reference, folder, own_training=False)
+    compared = compare_folders(reference, folder, own_training=False, held=held)
     causes = [
         (cause.module, cause.stage, cause.findings[0].label if cause.findings else "unknown", cause.first.site)
         for cause in compared.causes
     ]
     failing = [name for name, stage in compared.stages.items() if not stage.passed]
-    return Outcome(case, compared.passed, causes, judge(*traces), failing)
+    return Outcome(case, compared.passed, causes, judge(held, traces_in(folder)), failing)
