@@ -9,7 +9,7 @@ from port.parity.compare import Stage, module_of
 from port.parity.measure import Row, rms
 from port.parity.ratio import judge_row, value_of
 from port.parity.recorder import GRADIENT
-from port.parity.tolerance import Tolerances
+from port.parity.tolerance import Tolerances, load
 from port.parity.trace import Site, Trace
 from port.weights import tensors_file
 from port.weights.match import REFERENCE_ONLY
@@ -17,8 +17,11 @@ from port.weights.match import REFERENCE_ONLY
 NETWORK = ""  # blamed for what lies between its modules, for its output and for the loss
 
 
-def blame(site: str, called: frozenset[str]) -> str:
-    """The module at fault when a site is wrong though everything that it was computed from is right."""
+def blame(site: str, called: frozenset[str], owners: Mapping[str, str] | None = None) -> str:
+    """The module at fault when a site is wrong though everything that it was computed from is right.
+
+    owners  of named values: the module that makes them
+    """
     if site.startswith("step."):
         return site.partition("/")[2].partition("@")[0].rpartition(".")[0]
     if site.startswith("parameters/"):
@@ -26,6 +29,8 @@ def blame(site: str, called: frozenset[str]) -> str:
     if site.startswith("end/"):
         return NETWORK
     name = site.partition("/")[2].partition("#")[0]
+    if (owner := (owners or {}).get(site.removesuffix(GRADIENT))) is not None:
+        return owner
     if not site.endswith(GRADIENT):
         if ":in" in name:
             return surrounding(name.partition(":in")[0], called)
@@ -40,6 +45,23 @@ def surrounding(module: str, called: frozenset[str]) -> str:
     while parent and parent not in called:
         parent = parent.rpartition(".")[0]
     return parent or NETWORK
+
+
+def owners_of_values(reference: Trace) -> dict[str, str]:
+    """The module that is running when a named value is shown; the network itself where none is. site -> module"""
+    running: list[str] = []
+    owners = {}
+    for name, site in reference.sites.items():
+        if site.kind == "gradient" or name.startswith(("step.", "parameters/", "end/")):
+            continue
+        module, _, place = name.partition("/")[2].partition("#")[0].partition(":")
+        if not place:
+            owners[name] = running[-1] if running else NETWORK
+        elif place.startswith("out"):
+            running = running[: running.index(module)] if module in running else running
+        elif module not in running[-1:]:
+            running = [*(running[: running.index(module)] if module in running else running), module]
+    return owners
 
 
 def called_modules(reference: Trace) -> frozenset[str]:
@@ -83,9 +105,9 @@ def compare_sites(
     """Every wanted site of the reference against the port, and what only the port has."""
     stage = Stage(name, f"rms error against float64 <= {limits.ratio_rms:g} x the reference's own")
     stage.broke_off = port.about.get("error")
-    called = called_modules(reference)
+    called, owners = called_modules(reference), {**owners_of_values(port), **owners_of_values(reference)}
     for order, site in enumerate(both_sides(reference, port, wanted)):
-        row = Row(float(order), site.name, site.kind, blame(site.name, called))
+        row = Row(float(order), site.name, site.kind, blame(site.name, called, owners))
         if why := ignored(site.name, ignore or {}) or counter(site, port):
             stage.skipped.append((site.name, why))
         elif harmless(site, reference, port):
@@ -126,6 +148,26 @@ def told_from_bugs(
             row.reason = None
 
 
+def told_from_bugs_in_training(
+    stage: Stage, stages: Mapping[str, Stage], port: Trace, ours: Mapping[str, Trace]
+) -> None:
+    """The same for the gradients of optimiser steps, which are not fed: held against the noise of that parameter's gradient.
+
+    ours  the reference's traces: `reference`, `float64`, `noisy`, `training`, `updates64`
+    """
+    limits = load()
+    right = {row.site for name in ("forward", "backward") for row in stages[name].rows if not row.reason}
+    for row in stage.failing:
+        name = f"parameters/{row.site.partition('/')[2]}"
+        if row.kind != "gradient" or row.ratio is None or name not in right or name not in ours["noisy"].sites:
+            continue
+        exact, noisy = (value_of(name, ours[run], ours["reference"]).astype(np.float64) for run in ("float64", "noisy"))
+        wanted, held = (value_of(row.site, trace, ours["training"]) for trace in (ours["updates64"], port))
+        if rms(held - wanted.astype(np.float64)) <= limits.ratio_amplified * rms(noisy - exact):
+            row.note = f"amplified rounding: {row.reason}; the reference with such rounding errs as much"
+            row.reason = None
+
+
 def both_sides(reference: Trace, port: Trace, wanted: Callable[[Site], bool]) -> Iterator[Site]:
     """Sites in the reference's order, then those that only the port has."""
     yield from (site for site in reference.sites.values() if wanted(site))
@@ -156,7 +198,7 @@ def find_cuts(reference: Trace, port: Trace) -> list[tuple[str, str]]:
     The first such value, and every module's output that lost its gradient though an input of the module has it.
     """
     lost = set(port.about.get("ungraded", ())) - set(reference.about.get("ungraded", ()))
-    called, cuts = called_modules(reference), []
+    called, owners, cuts = called_modules(reference), owners_of_values(reference), []
     for site in (name for name in port.sites if name in lost):
         base, _, nth = site.partition("#")
         module, _, place = base.partition(":")
@@ -164,7 +206,7 @@ def find_cuts(reference: Trace, port: Trace) -> list[tuple[str, str]]:
             f"{module}:in{i}{'#' * bool(nth)}{nth}" in port.sites.keys() - lost for i in range(4)
         )
         if not cuts or kept:
-            cuts.append((site, blame(site, called)))
+            cuts.append((site, blame(site, called, owners)))
     return cuts
 
 

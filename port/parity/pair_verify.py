@@ -21,6 +21,7 @@ from port.parity.pair_compare import (
     is_backward,
     is_forward,
     told_from_bugs,
+    told_from_bugs_in_training,
 )
 from port.parity.trace import Trace
 from port.weights import tensors_file
@@ -157,6 +158,8 @@ def add_training(stages, traces, ours, theirs, limits, own: bool) -> None:
     kinds = {"loss", "gradient", "lr", "update", "buffer"}
     given = compare_updates("training", start, theirs["updates"], ours["updates64"], limits, kinds, start)
     tiny = compare_updates("tiny gradients", ours["tiny"], theirs["tiny"], ours["tiny64"], limits, {"update"}, start)
+    if "noisy" in ours:
+        told_from_bugs_in_training(given, stages, theirs["updates"], ours)
     chosen = ("training", "updates", "updates64")
     if tiny.failing and not given.failing:
         given.rows += tiny.rows

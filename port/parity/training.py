@@ -35,7 +35,7 @@ def train(trainer: Steps, writer: TraceWriter, steps: int, given: Trace | None =
             trainer.side.set_values(parameters_at(given, label))
         before = trainer.side.values()
         if given and factor != 1.0:  # only the rule of the update is looked at, so nothing of the network need run
-            gradients = gradients_at(given, label)
+            gradients = scaled(gradients_at(given, label), factor)
             record_gradients(writer, label, given.whole(f"{label}/loss"), gradients)
         else:
             loss, gradients = trainer.gradients()

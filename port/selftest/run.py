@@ -111,7 +111,7 @@ class Worker:
             str(self.reference / "reference" / "weights.safetensors"),
         ]
         stream = self.stack.enter_context(self.log.open("ab"))
-        process = self.stack.enter_context(subprocess.Popen(command, stdout=stream, stderr=stream, env=surroundings()))
+        process = self.stack.enter_context(subprocess.Popen(command, stdout=stream, stderr=stream, env=alone()))
         self.stack.callback(process.kill)
         return process
 
@@ -136,6 +136,14 @@ class Worker:
         if left := self.folders[self.folders.index(folder) + 1 :]:
             self.folders = [folder, *left]
             self.process = Worker(left, self.reference, self.log, self.stack).process
+
+
+def alone() -> dict[str, str]:
+    """The environment of a worker: as many of them as there are cores, so one thread each.
+
+    MS_JIT=0: optimisers are compiled for every port anew, which takes longer than their few steps.
+    """
+    return {**surroundings(), "OMP_NUM_THREADS": "1", "MS_JIT": "0"}
 
 
 def named_module(words: str) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 FRAMES, SIDE, SCALE = 3, 64, 4
 MOVE = (2.3, -3.1)  # rows and columns per frame, in pixels of the small pictures
-FLOW_GAIN, FLOW_BIAS = 0.12, 0.05  # of what the last layer of each level adds to the flow
+FLOW_GAIN, FLOW_BIAS = 0.5, 0.12  # of what the last layer of each level adds to the flow
 
 
 def clip() -> tuple[np.ndarray]:
@@ -39,7 +39,7 @@ def _value(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.nd
     if name in ("spynet.mean", "spynet.std"):
         known = (0.485, 0.456, 0.406) if name.endswith("mean") else (0.229, 0.224, 0.225)
         return np.array(known).reshape(shape)
-    last_of_flow = name.startswith("spynet") and ".4.conv." in name
+    last_of_flow = name.startswith("spynet") and ".1.conv." in name
     if name.endswith("bias"):
         return rng.uniform(-1, 1, shape) * (FLOW_BIAS if last_of_flow else 0.05)
     drawn = rng.standard_normal(shape) * (FLOW_GAIN if last_of_flow else gain(name)) / np.sqrt(np.prod(shape[1:]))

@@ -6,18 +6,19 @@ import torch
 
 from port.selftest.video import target
 from torch_ref import spynet
-from torch_ref.blocks import PixelShufflePack, conv3x3
+from torch_ref.blocks import PixelShufflePack, ResidualTrunk, conv3x3
 from torch_ref.loss import charbonnier
 from torch_ref.ttvsr import TTVSR
 
 CHANNELS, WIDE = 4, 4  # of the features, of the upsampler
-FLOW_CHANNELS = (8, 6, 8, 6, 4, 2)
+FLOW_CHANNELS = (8, 6, 2)
 
 
 def net():
     """The network; every frame is a keyframe, so that two of them compete in a clip of three."""
     with patch.object(spynet, "CHANNELS", FLOW_CHANNELS):
         network = TTVSR(mid_channels=CHANNELS, num_blocks=1, keyframe_stride=1)
+    network.feat_extractor = ResidualTrunk(3, CHANNELS, 1)
     network.upsample2 = PixelShufflePack(CHANNELS, WIDE)
     network.conv_hr = conv3x3(WIDE, WIDE)
     network.conv_last = conv3x3(WIDE, 3)
