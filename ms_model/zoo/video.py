@@ -11,7 +11,7 @@ from ms_model.loss import charbonnier
 from ms_model.ttvsr import TTVSR
 from port.selftest.video import target
 
-CHANNELS, WIDE = 4, 4  # of the features, of the upsampler
+CHANNELS, WIDE = 4, 2  # of the features, of the upsampler
 FLOW_CHANNELS = (8, 6, 2)
 
 

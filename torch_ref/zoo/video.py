@@ -10,7 +10,7 @@ from torch_ref.blocks import PixelShufflePack, ResidualTrunk, conv3x3
 from torch_ref.loss import charbonnier
 from torch_ref.ttvsr import TTVSR
 
-CHANNELS, WIDE = 4, 4  # of the features, of the upsampler
+CHANNELS, WIDE = 4, 2  # of the features, of the upsampler
 FLOW_CHANNELS = (8, 6, 2)
 
 
