@@ -130,7 +130,7 @@ def ways(x: np.ndarray, flow: np.ndarray, flows: list[np.ndarray]) -> Iterator[t
     """(label, words, value) of every other way to sample a picture along a flow."""
     bent = {"with x and y of the flow exchanged": flow[:, ::-1], "against the flow": -flow, "where they are": 0 * flow}
     bent |= {f"along {factor:g} times the flow": factor * flow for factor in (0.25, 0.5, 2.0, 4.0)}
-    bent |= {"along the flow of another frame or direction": other for other in flows if other is not flow}
+    bent |= {f"along another flow, {i}": other for i, other in enumerate(flows) if other is not flow}
     for words, other in bent.items():
         yield "flow", words, sample(x, grid(other), "bilinear", "border", True)
     yield "border", "with zeros outside", sample(x, grid(flow), "bilinear", "zeros", True)

@@ -45,7 +45,7 @@ def in_parts(evidence: Evidence) -> list[Finding]:
 
     The last of them are tried alone, too: what stands first may follow from what stands behind it.
     """
-    a, b = evidence.reference, evidence.port
+    a = evidence.reference
     if not comparable(evidence) or a.ndim < 3 or "gradient" in evidence.kind or not 2 <= a.shape[1] <= 512:
         return []
     error = np.abs(unexplained(evidence))

@@ -262,10 +262,10 @@ def values_beside(site: str, forward: Trace, most: int = 12) -> dict[str, np.nda
     """Values of the same shape that the network makes in the same step after a site."""
     if site not in forward.sites:
         return {}
-    label, shape = site.partition("/")[0], forward.sites[site].shape
-    after = list(forward.sites)[list(forward.sites).index(site) + 1 :]
-    names = [name for name in after if name.partition("/")[0] == label and forward.sites[name].kind in VALUES]
-    names = [name for name in names if forward.sites[name].shape == shape and forward.sites[name].hash != forward.sites[site].hash]
+    label, own = site.partition("/")[0], forward.sites[site]
+    after = list(forward.sites.values())[list(forward.sites).index(site) + 1 :]
+    same = [held for held in after if held.kind in VALUES and held.shape == own.shape and held.hash != own.hash]
+    names = [held.name for held in same if held.name.partition("/")[0] == label]
     return {name.partition("/")[2]: array for name in names[:most] if (array := whole(forward, name)) is not None}
 
 

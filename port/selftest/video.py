@@ -25,8 +25,9 @@ def target() -> np.ndarray:
 
 def _texture(rows: np.ndarray, columns: np.ndarray, waves: np.ndarray) -> np.ndarray:
     """Sums of waves of 12 pixels and longer. -> (3, h, w) in [0, 1]"""
-    phase = [0.5 * (w[:, 0, None, None] * rows + w[:, 1, None, None] * columns) + 9 * w[:, 2, None, None] for w in waves]
-    return np.stack([0.5 + 0.5 * np.tanh((np.sin(p) * w[:, 3, None, None]).sum(0) / 2) for p, w in zip(phase, waves, strict=True)])
+    down, right, start, height = np.moveaxis(waves, -1, 0)[..., None, None]  # each (3, waves, 1, 1)
+    phase = 0.5 * (down * rows + right * columns) + 9 * start
+    return 0.5 + 0.5 * np.tanh((np.sin(phase) * height).sum(1) / 2)
 
 
 def values(shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:

@@ -2,8 +2,8 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from types import ModuleType
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
