@@ -38,6 +38,7 @@ def run(args):
             f"{len(args.pair)} pairs need --keep-going and as many folders after --out, found {len(args.out)}."
         )
     device.select(args.device)
+    device.one_after_the_other()
     column = Column(pairs, training, device.describe())
     if not args.keep_going:
         return 0 if capture(column, args.pair[0], args.out[0], names, args) else 3

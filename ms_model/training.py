@@ -23,6 +23,8 @@ class Trainer:
         side.net.set_train()
         names = {id(p): side.names.get(name, name) for name, p in side.net.parameters_and_names()}
         self.parameters = {names[id(p)]: p for p in self._held()}
+        self.score = lambda *inputs: side.loss(side.net(*inputs), inputs)
+        self.asked, self.graded = None, None  # for whose gradients the network was last prepared
 
     def _held(self):
         """What the optimiser moves, in the order in which it takes gradients."""
@@ -37,10 +39,11 @@ class Trainer:
 
     def gradients(self):
         """-> loss, {name: gradient} of what the optimiser moves"""
-        score = lambda *inputs: self.side.loss(self.side.net(*inputs), inputs)  # noqa: E731
         moving = self._moving()
-        graded = mindspore.value_and_grad(score, None, list(moving.values()))
-        loss, gradients = graded(*self.side.inputs)
+        if self.asked != list(moving):  # a frozen part has thawed
+            self.asked = list(moving)
+            self.graded = mindspore.value_and_grad(self.score, None, list(moving.values()))
+        loss, gradients = self.graded(*self.side.inputs)
         named = zip(moving, gradients, strict=True)
         return to_numpy(loss), {name: to_numpy(gradient).copy() for name, gradient in named}
 
@@ -58,7 +61,8 @@ class Trainer:
         """One step along the gradients given, clipped if the pair clips; parameters without one get zeros."""
         zeros = lambda p: np.zeros(p.shape, np.float32)  # noqa: E731
         given = tuple(Tensor(np.array(gradients.get(name, zeros(p)))) for name, p in self.parameters.items())
-        self.optimizer(self.side.clip(given) if self.side.clip else given)
+        given = self.side.clip(given) if self.side.clip else given
+        self.optimizer(mindspore.mutable(given))  # or else every step is compiled anew, the gradients as constants
         if self.scheduler:
             self.scheduler.step()
 

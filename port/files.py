@@ -15,11 +15,12 @@ CHUNK = 1 << 20  # bytes read at a time when hashing
 
 
 @contextmanager
-def whole_file(target: Path | str, confirmed: bool = True) -> Iterator[Path]:
+def whole_file(target: Path | str, lasting: bool = True) -> Iterator[Path]:
     """Give a path beside `target` to write to; rename it over `target` if the block ends well, remove it if not.
 
+    lasting  wait until the disk has it, so that it outlives a power cut; not worth the wait for what can be made again
+
     The temporary name keeps the suffix of `target`, since some writers choose their format by it.
-    confirmed  wait until the disk has it; without, a power cut (but not a process that is killed) may spoil it
     Raises PortError for a missing folder, a folder that cannot be written or a full disk.
     """
     target = Path(target)
@@ -30,7 +31,7 @@ def whole_file(target: Path | str, confirmed: bool = True) -> Iterator[Path]:
         raise PortError(f"cannot write {target}: it is a folder. Name a file.")
     try:
         yield draft
-        if confirmed:
+        if lasting:
             with open(draft, "rb") as written:
                 os.fsync(written.fileno())
         os.replace(draft, target)

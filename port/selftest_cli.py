@@ -17,6 +17,7 @@ from port.selftest.zoo import NETWORKS
 
 QUICK = ("vision", "choices")  # networks that start soonest
 QUICK_FAULTS, QUICK_CONTROLS = 6, 2  # of each
+QUICK_VIDEO = ("gain left out", "two at once: attention, fusion")  # of TTVSR
 
 
 def add_verb(verbs, epilog: str) -> None:
@@ -34,6 +35,7 @@ def run_selftest(args: argparse.Namespace) -> int:
     """Run the cases asked for and say what was found. -> 0 where the goals are reached, otherwise 1"""
     networks = chosen_networks(args.only, args.quick)
     cases = [case for network in networks for case in of_network(network, args.quick)]
+    cases += [case for case in run.FAULTS if case.name in QUICK_VIDEO and args.quick and args.only is None]
     blind = [] if args.quick else [entry for entry in BLIND if entry.case.network in networks]
     sweeps = [] if args.quick else [sweep for sweep in SWEEPS if sweep.network in networks]
     start = time.perf_counter()

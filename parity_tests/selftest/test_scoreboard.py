@@ -1,5 +1,7 @@
 """From outcomes to figures, on outcomes made by hand; and the policies in use elsewhere on arrays made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from port.parity.trace import Trace, TraceWriter
 from port.report.selftest_report import markdown
 from port.selftest.baselines import NAMES, POLICIES, first_step, shared_sites
 from port.selftest.blind import SWEEPS
-from port.selftest.fault import control, fault
+from port.selftest.fault import control, fault, several
 from port.selftest.run import Outcome
 from port.selftest.score import module_in, smallest, summary
 
@@ -39,6 +41,25 @@ STEM = ("stem", "forward", "shift", "forward/stem:out")
 def test_what_counts(causes, localised, diagnosed):
     seen = outcome(*causes)
     assert (seen.detected, seen.localised, seen.diagnosed) == (True, localised, diagnosed)
+
+
+TWO = several("both", FAULT, fault("vision", "another", "c", "d", "block.*", "backward", "scale"))
+BLOCK = ("block.3", "backward", "scale", "forward/block.3:out@grad")
+
+
+@pytest.mark.parametrize(
+    "causes, localised",
+    [([STEM, BLOCK], True), ([STEM], False), ([BLOCK], False), ([STEM, BLOCK, ("head", "forward", "", "")], False)],
+    ids=["both", "only the first", "only the second", "one too many"],
+)
+def test_of_several_at_once_each_must_be_named(causes, localised):
+    assert outcome(*causes, case=TWO).localised == localised
+
+
+def test_a_site_can_be_asked_for():
+    asked = replace(FAULT, site="*/stem:out")
+    assert outcome(STEM, case=asked).localised
+    assert not outcome(("stem", "forward", "shift", "forward/stem:in0"), case=asked).localised
 
 
 def test_figures_and_goals():

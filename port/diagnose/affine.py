@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from port.diagnose.around import other_loss
 from port.diagnose.evidence import Evidence, Finding
 from port.diagnose.tools import channels_first, comparable, found, per_channel, port_of, reference_of
 
@@ -103,6 +104,8 @@ def factor(evidence: Evidence) -> Finding | None:
             "Give the loss reduction='mean' (MindSpore's defaults differ).",
             (91, 96),
         )
+    if evidence.kind == "value" and a.size == 1:
+        return other_loss(evidence)  # any factor fits one number
     label = (
         "gradient_scale"
         if "gradient" in evidence.kind

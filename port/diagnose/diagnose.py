@@ -5,9 +5,11 @@ share of the difference that the prediction removes; from CERTAIN on it counts a
 EXPLANATIONS decides: the narrower one stands first (a missing bias is also an offset per channel). Nothing found: "unknown".
 """
 
+from dataclasses import replace
+
 import numpy as np
 
-from port.diagnose import affine, attention, layers, modules, numbers, places, pointwise, training, windows
+from port.diagnose import affine, around, attention, layers, modules, numbers, places, pointwise, training, windows
 from port.diagnose.evidence import Evidence, Finding
 from port.diagnose.tools import comparable, unexplained
 
@@ -20,10 +22,12 @@ EXPLANATIONS = (
     *modules.EXPLANATIONS,
     *layers.EXPLANATIONS,
     *attention.EXPLANATIONS,
+    *around.FIRST,
     *places.EXPLANATIONS,
     *windows.EXPLANATIONS,
     *pointwise.EXPLANATIONS,
     *affine.EXPLANATIONS,
+    *around.EXPLANATIONS,
     *pointwise.LAST,
     *training.LAST,
 )
@@ -33,7 +37,42 @@ def diagnose(evidence: Evidence) -> list[Finding]:
     """-> findings, best first; never empty."""
     found = [finding for explain in EXPLANATIONS if (finding := explain(evidence)) is not None]
     found = [finding for finding in found if finding.explained >= CERTAIN]
-    return found or [no_known_signature(evidence)]
+    return found or in_parts(evidence) or [no_known_signature(evidence)]
+
+
+def in_parts(evidence: Evidence) -> list[Finding]:
+    """Where some channels are right and others are not (values laid side by side): what the wrong ones look like.
+
+    The last of them are tried alone, too: what stands first may follow from what stands behind it.
+    """
+    a = evidence.reference
+    if not comparable(evidence) or a.ndim < 3 or "gradient" in evidence.kind or not 2 <= a.shape[1] <= 512:
+        return []
+    error = np.abs(unexplained(evidence))
+    wrong = np.flatnonzero(error.max(tuple(i for i in range(a.ndim) if i != 1)) > 1e-4 * error.max())
+    whole = len(wrong) == a.shape[1]
+    for start in range(whole, min(len(wrong), 6)):
+        if found := diagnose_part(evidence, wrong[start:]):
+            return found
+    return []
+
+
+def diagnose_part(evidence: Evidence, channels: np.ndarray) -> list[Finding]:
+    """Findings for some of the channels, if there are any."""
+    taken = lambda array: np.take(array, channels, axis=1) if fits(array, evidence.port.shape) else array  # noqa: E731
+    context = {key: {name: taken(array) for name, array in held.items()} if key in ("calls",) else held
+               for key, held in evidence.context.items()}  # fmt: skip
+    if not channels.size:
+        return []
+    part = replace(evidence, reference=taken(evidence.reference), port=taken(evidence.port), context=context)
+    told = [finding for explain in EXPLANATIONS if (finding := explain(part)) is not None]
+    words = f"channels {channels[0]} to {channels[-1]}: "
+    return [replace(finding, says=words + finding.says) for finding in told if finding.explained >= CERTAIN]
+
+
+def fits(array: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """Whether an array has the channels of a shape."""
+    return array.ndim == len(shape) and array.shape[1] == shape[1]
 
 
 def no_known_signature(evidence: Evidence) -> Finding:

@@ -33,10 +33,14 @@ LABELS = {
     "training_mode": "training mode for evaluation mode: batch statistics, dropout",
     "softmax_axis": "normalised along another axis",
     "missing_term": "a summand is left out (residual connection, mask, position)",
+    "exchanged": "another value of the network in its place",
+    "flow": "moved along another flow: axes, sign, factor, frame",
+    "missing": "a call or a step that the port leaves out",
     # choices
     "tie": "ties broken the other way",
     "wrong_choice": "discrete choices that differ beyond their margin",
     # losses, gradients
+    "loss": "another loss of the same output, or one of its arguments",
     "reduction": "mean, sum or none: the factor is a number of elements",
     "gradient_cut": "no gradient comes through: detached, asnumpy, stop_gradient",
     "gradient_not_cut": "a gradient where the reference has none: a detach is missing",

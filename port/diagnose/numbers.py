@@ -71,8 +71,7 @@ def other_choice(evidence: Evidence) -> Finding | None:
         a is None
         or b is None
         or a.shape != b.shape
-        or a.dtype.kind not in "iu"
-        or b.dtype.kind not in "iu"
+        or not (evidence.kind == "decision" or (a.dtype.kind in "iu" and b.dtype.kind in "iu"))
         or (a == b).all()
     ):
         return None

@@ -21,6 +21,7 @@ from port.parity.trace import Trace
 
 ORDER = ("weights", "modules", "forward", "backward", "training")  # "modules": the forward stage of a clip
 RULES = frozenset({"optimizer", "optimizer_epsilon", "clip_norm"})
+VALUES = frozenset({"input", "output", "value"})  # kinds of sites that a wrong value may have been made from
 FED = frozenset({"update", "lr"})  # what an optimiser step is judged by: it was given the reference's gradients
 
 
@@ -223,7 +224,12 @@ def context_of(row: Row, reference: Trace, port: Trace, forward: Trace) -> dict[
     if row.site.startswith("step."):
         return training_context(row.site, reference, port)
     if row.kind != "gradient":
-        return {"before": values_before(row.site, forward), "calls": other_calls(row.site, forward)}
+        return {
+            "before": values_before(row.site, forward),
+            "beside": values_beside(row.site, forward),
+            "earlier": values_earlier(row.site, forward),
+            "calls": other_calls(row.site, forward),
+        }
     module = row.site.removesuffix(GRADIENT).removeprefix("parameters/").partition(":")[0]
     owner = module.rpartition(".")[0] if row.site.startswith("parameters/") else module.partition("/")[2]
     arriving = whole(forward, f"forward/{owner}:out{GRADIENT}")
@@ -237,25 +243,39 @@ def values_before(site: str, forward: Trace, most: int = 40) -> dict[str, np.nda
     """
     if site not in forward.sites:
         return {}
-    shape, found, seen = tuple(forward.sites[site].shape), {}, set()
+    return values_earlier(site, forward, most, tuple(forward.sites[site].shape))
+
+
+def values_earlier(
+    site: str, forward: Trace, most: int = 60, shape: tuple[int, ...] | None = None
+) -> dict[str, np.ndarray]:
+    """What the network had made before a site, of any shape or of one, the latest last."""
+    found, seen = {}, set()
     for name, held in forward.sites.items():
         if name == site:
             break
-        if (
-            held.kind in ("output", "input")
-            and tuple(held.shape) == shape
-            and held.hash not in seen
-            and "float" in held.dtype
-        ):
+        fits = held.kind in VALUES and "float" in held.dtype and shape in (None, tuple(held.shape))
+        if fits and held.hash not in seen:
             seen.add(held.hash)
             found[name.partition("/")[2]] = name
     return {label: array for label, name in list(found.items())[-most:] if (array := whole(forward, name)) is not None}
 
 
+def values_beside(site: str, forward: Trace, most: int = 12) -> dict[str, np.ndarray]:
+    """Values of the same shape that the network makes in the same step after a site."""
+    if site not in forward.sites:
+        return {}
+    label, own = site.partition("/")[0], forward.sites[site]
+    after = list(forward.sites.values())[list(forward.sites).index(site) + 1 :]
+    same = [held for held in after if held.kind in VALUES and held.shape == own.shape and held.hash != own.hash]
+    names = [held.name for held in same if held.name.partition("/")[0] == label]
+    return {name.partition("/")[2]: array for name in names[:most] if (array := whole(forward, name)) is not None}
+
+
 def other_calls(site: str, forward: Trace, most: int = 64) -> dict[str, np.ndarray]:
-    """The same site in the other calls of its module."""
-    base = site.partition("#")[0]
-    names = [name for name in forward.sites if name.partition("#")[0] == base and name != site][:most]
+    """The same site in the other calls of its module, in this step and in others."""
+    base = lambda name: name.partition("/")[2].partition("#")[0]  # noqa: E731
+    names = [name for name in forward.sites if base(name) == base(site) and name != site][:most]
     return {name: array for name in names if (array := whole(forward, name)) is not None}
 
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from port.files import make_folder, write_text
 from port.models import ttvsr
-from port.parity.clip_compare import SOURCES
 from port.parity.pair_verify import Compared, capture_side, compare_folders
 from port.weights import tensors_file
 
@@ -27,7 +26,6 @@ HERE = Path(__file__).parent
 OPTIONS = {options!r}
 STEPS = {steps}
 GRADIENTS_AT = {gradients_at!r}
-SOURCES = {sources!r}
 half = lambda column: import_module(f"{{column}}.recipe")
 target = np.load(HERE / "target.npy")
 inputs = lambda: np.load(HERE / "input.npy")
@@ -75,7 +73,7 @@ def write_pair(job, steps: int) -> Path:
     frozen = max(1, int(steps * FROZEN_SHARE))
     text = PAIR.format(
         model=job.model, options={"keyframe_stride": 1, "token_stride": job.token_stride}, steps=steps, frozen=frozen,
-        gradients_at=sorted({0, frozen, steps - 1}), sources=SOURCES[job.model],
+        gradients_at=sorted({0, frozen, steps - 1}),
     )  # fmt: skip
     write_text(folder / "pair.py", text)
     return folder / "pair.py"

@@ -15,7 +15,6 @@ A pair is a Python file with
     STEPS                      optimiser steps of the training stage (4)
     GRADIENTS_AT               of these, the steps at which loss and gradients are computed again from the reference's
                                parameters; all of them if left out. They are most of the cost of a long training stage
-    SOURCES                    {value that the network shows between its modules: who computes it}, for the report
 
 All but the networks and the inputs may be left out.
 """
@@ -45,7 +44,6 @@ class Pair:
     values: Callable[[dict[str, tuple[int, ...]]], dict[str, np.ndarray]] | None = None
     steps: int = 4
     gradients_at: frozenset[int] | None = None
-    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_pair(spec: str) -> Pair:
@@ -59,7 +57,7 @@ def load_pair(spec: str) -> Pair:
     missing = [name for name in ("torch_net", "ms_net", "inputs") if not callable(getattr(file, name, None))]
     if missing:
         raise PortError(f"{spec} does not describe a pair: no function {', '.join(missing)}.")
-    tables = {name.lower(): dict(getattr(file, name, {})) for name in ("WEIGHTS", "SITES", "IGNORE", "SOURCES")}
+    tables = {name.lower(): dict(getattr(file, name, {})) for name in ("WEIGHTS", "SITES", "IGNORE")}
     return Pair(
         name=spec,
         file=file,

@@ -78,7 +78,7 @@ def capture_pass(
     spec = PASSES[name]
     writer = TraceWriter(out / name, limit_bytes)
     about = {"pair": side.pair.name, "backend": column.backend, "modules": column.pairs.described(side)}
-    about |= {"ignore": dict(side.pair.ignore), "sources": dict(side.pair.sources)}
+    about["ignore"] = dict(side.pair.ignore)
     about["gradients_at"] = None if side.pair.gradients_at is None else sorted(side.pair.gradients_at)
     weights = side.values()
     error, start = None, time.perf_counter()
@@ -89,8 +89,7 @@ def capture_pass(
             trainer = column.training.Trainer(side)
             about["optimizer"] = trainer.describe()
             steps = side.pair.steps if spec.factor == 1.0 else min(side.pair.steps, TINY_STEPS)
-            at = side.pair.gradients_at if spec.factor == 1.0 else ()  # of tiny gradients only the updates are compared
-            train(trainer, writer, steps, given, spec.factor, at)
+            train(trainer, writer, steps, given, spec.factor, side.pair.gradients_at)
         else:
             given = Trace(reference / "reference") if spec.substitute != "nothing" else None
             plan = Plan(spec.substitute, whole_steps=ALL)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
@@ -19,10 +18,10 @@ AT_CHOSEN_STEPS = frozenset({"loss", "gradient", "grad_norm"})
 NETWORK = ""  # blamed for what lies between its modules, for its output and for the loss
 
 
-def blame(site: str, called: frozenset[str], sources: Mapping[str, str] = MappingProxyType({})) -> str:
+def blame(site: str, called: frozenset[str], owners: Mapping[str, str] | None = None) -> str:
     """The module at fault when a site is wrong though everything that it was computed from is right.
 
-    sources  values shown between modules -> who computes them
+    owners  of named values: the module that makes them
     """
     if site.startswith("step."):
         return site.partition("/")[2].partition("@")[0].rpartition(".")[0]
@@ -31,12 +30,31 @@ def blame(site: str, called: frozenset[str], sources: Mapping[str, str] = Mappin
     if site.startswith("end/"):
         return NETWORK
     name = site.partition("/")[2].partition("#")[0]
+    if (owner := (owners or {}).get(site.removesuffix(GRADIENT))) is not None:
+        return owner
     if not site.endswith(GRADIENT):
         if ":in" in name:
             return surrounding(name.partition(":in")[0], called)
-        return name.partition(":out")[0] if ":out" in name else module_of(site, called, sources)
+        return name.partition(":out")[0] if ":out" in name else module_of(site, called, {})
     module, _, port = name.removesuffix(GRADIENT).partition(":")
     return module if port.startswith("in") else surrounding(module, called)
+
+
+def owners_of_values(reference: Trace) -> dict[str, str]:
+    """The module that is running when a named value is shown; the network itself where none is. site -> module"""
+    running: list[str] = []
+    owners = {}
+    for name, site in reference.sites.items():
+        if site.kind == "gradient" or name.startswith(("step.", "parameters/", "end/")):
+            continue
+        module, _, place = name.partition("/")[2].partition("#")[0].partition(":")
+        if not place:
+            owners[name] = running[-1] if running else NETWORK
+        elif place.startswith("out"):
+            running = running[: running.index(module)] if module in running else running
+        elif module not in running[-1:]:
+            running = [*(running[: running.index(module)] if module in running else running), module]
+    return owners
 
 
 def called_modules(reference: Trace) -> frozenset[str]:
@@ -80,9 +98,9 @@ def compare_sites(
     """Every wanted site of the reference against the port, and what only the port has."""
     stage = Stage(name, f"rms error against float64 <= {limits.ratio_rms:g} x the reference's own")
     stage.broke_off = port.about.get("error")
-    called = called_modules(reference)
+    called, owners = called_modules(reference), {**owners_of_values(port), **owners_of_values(reference)}
     for order, site in enumerate(both_sides(reference, port, wanted)):
-        row = Row(float(order), site.name, site.kind, blame(site.name, called, reference.about.get("sources", {})))
+        row = Row(float(order), site.name, site.kind, blame(site.name, called, owners))
         if why := ignored(site.name, ignore or {}) or counter(site, port):
             stage.skipped.append((site.name, why))
         elif harmless(site, reference, port):
@@ -177,7 +195,7 @@ def find_cuts(reference: Trace, port: Trace) -> list[tuple[str, str]]:
     The first such value, and every module's output that lost its gradient though an input of the module has it.
     """
     lost = set(port.about.get("ungraded", ())) - set(reference.about.get("ungraded", ()))
-    called, cuts = called_modules(reference), []
+    called, owners, cuts = called_modules(reference), owners_of_values(reference), []
     for site in (name for name in port.sites if name in lost):
         base, _, nth = site.partition("#")
         module, _, place = base.partition(":")
@@ -185,7 +203,7 @@ def find_cuts(reference: Trace, port: Trace) -> list[tuple[str, str]]:
             f"{module}:in{i}{'#' * bool(nth)}{nth}" in port.sites.keys() - lost for i in range(4)
         )
         if not cuts or kept:
-            cuts.append((site, blame(site, called)))
+            cuts.append((site, blame(site, called, owners)))
     return cuts
 
 

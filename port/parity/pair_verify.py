@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,17 +92,24 @@ def surroundings() -> dict[str, str]:
     return {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONPATH": path}
 
 
-def compare_folders(reference: Path, port: Path, own_training: bool = True) -> Compared:
+def traces_in(folder: Path) -> dict[str, Trace]:
+    """All traces of one side, by pass."""
+    return {path.parent.name: Trace(path.parent) for path in folder.glob("*/trace.json")}
+
+
+def compare_folders(
+    reference: Path, port: Path, own_training: bool = True, held: Mapping[str, Trace] | None = None
+) -> Compared:
     """Compare the traces of two sides, made here or elsewhere. Needs no framework.
 
     own_training  False: the port was only trained along the reference's gradients, never left to itself
+    held          the reference's traces, where they have been read already
     """
     limits = tolerance.load()
     for folder in (reference, port):
         if not folder.is_dir():
             raise PortError(f"there is no folder {folder}. Name the two folders that `port capture` wrote.")
-    ours = {path.parent.name: Trace(path.parent) for path in reference.glob("*/trace.json")}
-    theirs = {path.parent.name: Trace(path.parent) for path in port.glob("*/trace.json")}
+    ours, theirs = held or traces_in(reference), traces_in(port)
     for name in ("reference", "float64", "forced64"):
         if name not in ours:
             raise PortError(f"{reference} holds no trace of the pass {name!r}. Capture the reference again.")

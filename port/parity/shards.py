@@ -83,5 +83,5 @@ class Shards:
 
 def write(path: Path, tensors: dict[str, np.ndarray]) -> None:
     """One file, whole or not at all; the run can be made again, so it is not held up until the disk confirms."""
-    with whole_file(path, confirmed=False) as draft:
+    with whole_file(path, lasting=False) as draft:
         save_file(tensors, str(draft))

@@ -22,7 +22,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from port.errors import PortError
-from port.files import make_folder, whole_file, write_json
+from port.files import make_folder, whole_file
 from port.parity.shards import SHARD_BYTES, Shards
 
 SCHEMA = 1
@@ -156,15 +156,15 @@ class TraceWriter:
     def finish(self, output: np.ndarray | None, **about: object) -> None:
         """Write everything. `about` lands in trace.json (framework, weights, seconds, error, ...)."""
         self.shards.close()
-        with whole_file(self.folder / "samples.safetensors") as draft:
+        with whole_file(self.folder / "samples.safetensors", lasting=False) as draft:
             save_file({str(i): np.ascontiguousarray(row) for i, row in enumerate(self.samples)}, str(draft))
         if output is not None:
-            with whole_file(self.folder / "output.npy") as draft:
+            with whole_file(self.folder / "output.npy", lasting=False) as draft:
                 np.save(draft, output)
         sites = [vars(site) for site in self.sites]
-        write_json(
-            self.folder / "trace.json", {"schema": SCHEMA, **about, "whole_bytes": self.total_bytes, "sites": sites}
-        )
+        held = {"schema": SCHEMA, **about, "whole_bytes": self.total_bytes, "sites": sites}
+        with whole_file(self.folder / "trace.json", lasting=False) as draft:
+            draft.write_text(json.dumps(held, allow_nan=False), encoding="utf-8")
 
 
 class Trace:

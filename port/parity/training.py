@@ -42,13 +42,17 @@ def train(
         if given:
             trainer.side.set_values(parameters_at(given, label))
         before = trainer.side.values()
-        moved_by = gradients_of(given, label) if given else {}
-        if not given or gradients_at is None or k in gradients_at:
-            loss, computed = trainer.gradients()
-            record_gradients(writer, label, loss, computed)
-            moved_by = moved_by or computed
+        if not given:
+            loss, moved_by = trainer.gradients()
+            record_gradients(writer, label, loss, moved_by)
+        else:
+            moved_by = scaled(gradients_of(given, label), factor)
+            if factor != 1.0:  # only the rule of the update is looked at, so nothing of the network need run
+                record_gradients(writer, label, given.whole(f"{label}/loss"), moved_by)
+            elif gradients_at is None or k in gradients_at:
+                record_gradients(writer, label, *trainer.gradients())
         record_rates(writer, label, trainer.rates())
-        trainer.update(scaled(moved_by, factor))
+        trainer.update(moved_by)
         if not given:
             for name, array in before.items():
                 writer.add(f"{label}/{name}@parameter", "parameter", array, whole=True)

@@ -1,6 +1,6 @@
 """The scoreboard as reports/selftest.md and on the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.table import Table
@@ -26,6 +26,7 @@ def markdown(result: Mapping) -> str:
         "## How small a mistake may be", "", *table(SIZE_HEAD, size_rows(result)), "",
         "## Mistakes", "", *table(FAULT_HEAD, fault_rows(result)), "",
         "## Harmless changes", "", *table(("network", "change", "why it is the same", "reported"), control_rows(result)), "",
+        "## The porting catalogue, row by row", "", *catalogue_lines(result), "",
     ]  # fmt: skip
     return "\n".join(parts)
 
@@ -35,7 +36,8 @@ POLICY_HEAD = ("policy", "detected", "exact site", "right diagnosis", "false ala
 FAULT_HEAD = ("network", "mistake", "catalogue", "detected", "exact site", "right diagnosis", "named as")
 EXPLAINED = (
     "Exact site: every root cause named is the module and the stage in which the mistake was made (the network itself for what "
-    "lies between its modules, its loss and its optimiser). Right diagnosis: the first explanation given is one of those that "
+    "lies between its modules, its loss and its optimiser); of several mistakes at once, each is named. "
+    "Right diagnosis: the first explanation given is one of those that "
     "fit the mistake. For the other policies, exact site means that the first value they object to belongs to the module.",
 )  # fmt: skip
 
@@ -103,6 +105,19 @@ def control_rows(result: Mapping) -> list[tuple[str, ...]]:
         (case["network"], case["name"], cell(case["why"]), "**false alarm**" if case["false_alarm"] else "nothing")
         for case in result["control_cases"]
     ]
+
+
+def catalogue_lines(result: Mapping) -> list[str]:
+    """Every row of the catalogue: planted as what, or why not."""
+    rows = [(str(e["row"]), e["about"], cell(planted(e["cases"])) or e["otherwise"]) for e in result["catalogue"]]
+    count = sum(bool(entry["cases"]) for entry in result["catalogue"])
+    return [f"{count} of {len(rows)} rows are planted; the others say why they are not.", "",
+            *table(("row", "about", "planted as, or why not"), rows)]  # fmt: skip
+
+
+def planted(cases: Sequence[str], most: int = 3) -> str:
+    """The first cases by name, and how many more."""
+    return "; ".join(cases[:most]) + (f"; {len(cases) - most} more" if len(cases) > most else "")
 
 
 def mark(value: bool) -> str:

@@ -5,22 +5,23 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from itertools import groupby
 from pathlib import Path
 
 from port.errors import PortError
 from port.parity.pair_capture import FINISHED, REFUSED
-from port.parity.pair_verify import capture_side, compare_folders, surroundings
+from port.parity.pair_verify import capture_side, compare_folders, surroundings, traces_in
 from port.parity.trace import Trace
-from port.selftest import attention, choices, recurrent, resample, vision
+from port.selftest import attention, choices, recurrent, resample, ttvsr, vision
 from port.selftest.baselines import NAMES, judge
-from port.selftest.fault import Control, Fault
+from port.selftest.fault import Control, Fault, within
 from port.selftest.zoo import write_pair
 
-TABLES = (vision, attention, recurrent, resample, choices)
+TABLES = (vision, attention, recurrent, resample, choices, ttvsr)
 FAULTS: tuple[Fault, ...] = tuple(fault for table in TABLES for fault in table.FAULTS)
 CONTROLS: tuple[Control, ...] = tuple(control for table in TABLES for control in table.CONTROLS)
 PASSES = ("imposed", "forced", "updates", "tiny")  # a run left to itself through training would show nothing more
@@ -48,9 +49,11 @@ class Outcome:
 
     @property
     def localised(self) -> bool:
-        """The first root cause is where the mistake was made; in the first stage that can show it; none is named wrongly."""
-        right = [module in self.case.modules and stage in self.case.stages for module, stage, _, _ in self.causes]
-        return bool(right) and all(right)
+        """Every root cause is where a mistake was made, in a stage that can show it first; and every mistake is named."""
+        case, named = self.case, [cause[0] for cause in self.causes]
+        right = [case.holds(module) and stage in case.stages for module, stage, _, _ in self.causes]
+        missed = [part for part in case.parts if not any(within(module, part) for module in named)]
+        return bool(right) and all(right) and not missed and fnmatchcase(self.causes[0][3], case.site)
 
     @property
     def diagnosed(self) -> bool:
@@ -69,8 +72,9 @@ def run(
         reference = work / network / "reference"
         pair = write_pair(work / network / "healthy", network)
         capture_side("torch", pair, reference, reference, quiet=True)
+        held = traces_in(reference)
         for case, folder in captured(list(group), reference, work / network):
-            outcomes.append(judged(case, reference, folder))
+            outcomes.append(judged(case, reference, folder, held))
             shutil.rmtree(folder)
             advance(case)
         shutil.rmtree(work / network)
@@ -107,7 +111,7 @@ class Worker:
             str(self.reference / "reference" / "weights.safetensors"),
         ]
         stream = self.stack.enter_context(self.log.open("ab"))
-        process = self.stack.enter_context(subprocess.Popen(command, stdout=stream, stderr=stream, env=surroundings()))
+        process = self.stack.enter_context(subprocess.Popen(command, stdout=stream, stderr=stream, env=alone()))
         self.stack.callback(process.kill)
         return process
 
@@ -134,27 +138,32 @@ class Worker:
             self.process = Worker(left, self.reference, self.log, self.stack).process
 
 
+def alone() -> dict[str, str]:
+    """The environment of a worker: as many of them as there are cores, so one thread each.
+
+    MS_JIT=0: optimisers are compiled for every port anew, which takes longer than their few steps.
+    """
+    return {**surroundings(), "OMP_NUM_THREADS": "1", "MS_JIT": "0"}
+
+
 def named_module(words: str) -> str:
     """The module of the first parameter that a refusal quotes."""
     quoted = re.search(r"'([\w.]+)'", words)
     return quoted.group(1).rpartition(".")[0] if quoted else ""
 
 
-def judged(case: Fault | Control, reference: Path, folder: Path) -> Outcome:
-    """What the engine, and what every baseline says of one changed port."""
-    traces = [
-        {path.parent.name: Trace(path.parent) for path in side.glob("*/trace.json")} for side in (reference, folder)
-    ]
+def judged(case: Fault | Control, reference: Path, folder: Path, held: Mapping[str, Trace]) -> Outcome:
+    """What the engine, and what every baseline says of one changed port. held: the reference's traces by pass"""
     refusal = folder / REFUSED
     if refusal.exists():
         words = refusal.read_text(encoding="utf-8")
         return Outcome(
             case, False, [(named_module(words), REFUSAL, "wrong_weight", words)], dict.fromkeys(NAMES, words)
         )
-    compared = compare_folders(reference, folder, own_training=False)
+    compared = compare_folders(reference, folder, own_training=False, held=held)
     causes = [
         (cause.module, cause.stage, cause.findings[0].label if cause.findings else "unknown", cause.first.site)
         for cause in compared.causes
     ]
     failing = [name for name, stage in compared.stages.items() if not stage.passed]
-    return Outcome(case, compared.passed, causes, judge(*traces), failing)
+    return Outcome(case, compared.passed, causes, judge(held, traces_in(folder)), failing)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from port.selftest.baselines import NAMES
 from port.selftest.blind import Blind, Sweep
+from port.selftest.catalogue import coverage
 from port.selftest.fault import Control, Fault
 from port.selftest.run import Outcome
 
@@ -29,6 +30,7 @@ def summary(outcomes: Sequence[Outcome], blind: Sequence[tuple[Blind, Outcome]] 
         "control_cases": [control_entry(o) for o in controls],
         "blind": [blind_entry(entry, outcome) for entry, outcome in blind],
         "smallest": [smallest(sweep, seen) for sweep, seen in sweeps],
+        "catalogue": coverage([o.case for o in faults]),
     }  # fmt: skip
 
 
@@ -43,7 +45,7 @@ def baseline(name: str, faults: Sequence[Outcome], controls: Sequence[Outcome]) 
     sites = [(o.case, o.baselines[name]) for o in faults]
     return {
         "detected": sum(site is not None for _, site in sites),
-        "localised": sum(site is not None and module_in(site) in case.modules for case, site in sites),
+        "localised": sum(site is not None and case.holds(module_in(site)) for case, site in sites),
         "false_alarms": sum(o.baselines[name] is not None for o in controls),
     }
 
