@@ -26,8 +26,12 @@ ONLY_PORT = {
     ("gate.py", "Gate.__init__"): "a cell holds what an autograd.Function is given with the value",
     ("gate.py", "Gate.bprop"): "the way back is a method called bprop in a cell",
     ("training.py", "Trainer._held"): "gradients are given to the optimiser in its own order",
+    ("training.py", "Trainer._moving"): "gradients are asked for by parameter; PyTorch leaves out what is frozen by itself",
+    ("device.py", "one_after_the_other"): "MindSpore's queues between Python and the kernels; PyTorch has none on a CPU",
+    ("recipe.py", "Recipe.__call__"): "an optimiser of MindSpore is called with its gradients",
 }
 ONLY_REFERENCE = {
+    ("recipe.py", "Recipe.step"): "the same of PyTorch, which finds the gradients at the parameters",
     ("gate.py", "Gate.backward"): "the way back is a method of an autograd.Function there",
 }
 # (file, class or function) -> argument lists that differ on purpose

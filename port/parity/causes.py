@@ -13,13 +13,14 @@ import numpy as np
 from port.diagnose.diagnose import diagnose
 from port.diagnose.evidence import Evidence, Finding
 from port.parity.compare import Stage
-from port.parity.measure import MISSING, Row, finite
+from port.parity.measure import EXTRA, MISSING, Row, finite
 from port.parity.pair_compare import NETWORK
 from port.parity.ratio import ALL_ZERO
 from port.parity.recorder import GRADIENT
 from port.parity.trace import Trace
 
 ORDER = ("weights", "modules", "forward", "backward", "training")  # "modules": the forward stage of a clip
+WAY_FORWARD = frozenset({"modules", "forward"})
 RULES = frozenset({"optimizer", "optimizer_epsilon", "clip_norm"})
 VALUES = frozenset({"input", "output", "value"})  # kinds of sites that a wrong value may have been made from
 FED = frozenset({"update", "lr"})  # what an optimiser step is judged by: it was given the reference's gradients
@@ -90,7 +91,10 @@ def by_module(name: str, stages: Mapping[str, Stage], earlier: bool) -> dict[str
         return {}
     rows = stages[name].failing
     if stages[name].broke_off:  # what a run did not come to is no fault of its own; where it broke off is
-        rows = [row for row in rows if row.reason != MISSING] or ([] if earlier else rows[:1])
+        reached = max((row.order for row in stages[name].rows if row.reason != MISSING), default=-1.0)
+        rows = [row for row in rows if row.reason != MISSING or row.order < reached] or ([] if earlier else rows[:1])
+    if name in WAY_FORWARD:
+        rows = without_consequences(rows)
     if stages[name].cuts:
         rows = without_echoes(rows, stages[name].cuts)
     if name == "training" and (fed := [row for row in rows if row.kind in FED]):
@@ -101,6 +105,22 @@ def by_module(name: str, stages: Mapping[str, Stage], earlier: bool) -> dict[str
     for row in rows:
         found.setdefault(row.module, []).append(row)
     return together(found, stages[name])
+
+
+def without_consequences(rows: list[Row]) -> list[Row]:
+    """Without what follows from an earlier site that one side does not have: nothing can be fed in its place.
+
+    A module's input or output of another shape is fed all the same, so it is a fault of its own.
+    """
+    kept, lacking = [], None
+    for row in rows:
+        structural = row.reason in (MISSING, EXTRA) or row.reason.startswith("shape ")
+        fed = row.kind in ("input", "output") and row.reason not in (MISSING, EXTRA)
+        if lacking is None or row.module == lacking or not structural or fed:
+            kept.append(row)
+        if lacking is None and row.reason in (MISSING, EXTRA):
+            lacking = row.module
+    return kept
 
 
 def standing_still(rows: list[Row]) -> list[Row]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from port.parity.decisions import DecisionCount, judge_decision
-from port.parity.measure import Row, difference, error_ratio, finite, mismatch, rms
+from port.parity.measure import EXTRA, Row, difference, error_ratio, finite, mismatch, rms
 from port.parity.ratio import judge_row
 from port.parity.tolerance import Tolerances
 from port.parity.trace import Trace
@@ -236,7 +236,7 @@ def _rows(reference: Trace, port: Trace, sources: Mapping[str, str], stage: Stag
     for name, site in port.sites.items() if names is None else ():
         last = order.get(name, last)
         if name not in order:
-            yield Row(last + 0.5, name, site.kind, module_of(name, called, sources), reason="only in the port")
+            yield Row(last + 0.5, name, site.kind, module_of(name, called, sources), reason=EXTRA)
 
 
 def _decide(

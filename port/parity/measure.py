@@ -8,6 +8,7 @@ import numpy as np
 from port.parity.trace import Site
 
 EPS32 = float(np.finfo(np.float32).eps)
+EXTRA = "only in the port"
 MISSING = "missing in the port"  # why a site of the reference cannot be compared when the port has none
 
 

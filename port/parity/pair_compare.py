@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from port.parity.compare import Stage, module_of, surrounding
-from port.parity.measure import Row, rms
+from port.parity.measure import EXTRA, Row, rms
 from port.parity.ratio import judge_row, value_of
 from port.parity.recorder import GRADIENT
 from port.parity.tolerance import Tolerances
@@ -75,7 +75,7 @@ def compare_weights(reference: Path, port: Path) -> Stage:
         row.reason = weight_difference(array, other.get(name))
         row.identical = row.reason is None
     for name in other.keys() - held.keys():
-        stage.rows.append(Row(len(held), name, "parameter", name.rpartition(".")[0], reason="only in the port"))
+        stage.rows.append(Row(len(held), name, "parameter", name.rpartition(".")[0], reason=EXTRA))
     return stage
 
 
@@ -110,7 +110,7 @@ def compare_sites(
             if site.name in reference.sites:
                 judge_row(row, reference, port, truth, limits, scale(site.name))
             else:
-                row.reason = "only in the port"
+                row.reason = EXTRA
     return stage
 
 
