@@ -1,6 +1,7 @@
 """One half of a pair: the network with its weights, its inputs, loss and optimiser, ready to be run under a recorder."""
 
 import inspect
+import sys
 from contextlib import contextmanager
 
 import mindspore
@@ -9,6 +10,7 @@ from mindspore import Tensor, ops
 
 from ms_model.gate import gate
 from port.errors import PortError
+from port.parity.nested import walk
 from port.parity.pair import load_pair, part
 from port.parity.probe import PASSIVE
 from port.weights import tensors_file
@@ -149,3 +151,108 @@ def scored(side, recorder, inputs):
     recorder.step("end")
     output = recorder.result("output", output)
     return recorder("loss", side.loss(output, inputs))
+
+
+def run_compiled(side, recorder):
+    """Network and way back compiled, the loss not: output, loss and the parameters' gradients, shown to the recorder.
+
+    -> modules compiled, and how often a `construct` of theirs ran in Python before and after: {"modules", "eager", "compiled"}
+    """
+    known = {"": side.net, **dict(side.modules())}
+    if unknown := [name for name in side.pair.compiled if name not in known]:
+        raise PortError(f"COMPILE names {unknown[0]!r}; the port has no module of this name.")
+    chosen = [known[name] for name in side.pair.compiled]
+    with constructs_run(chosen) as before:
+        side.net(*side.inputs)
+    with constructs_run(chosen) as after:
+        made = compiled_whole(side) if "" in side.pair.compiled else compiled_parts(side, chosen)
+    output, loss, gradients = made
+    recorder.step("end")
+    recorder.result("output", output)
+    recorder("loss", loss)
+    for name, gradient in zip(side.trained(), gradients, strict=True):
+        recorder.parameter_gradient(name, gradient)
+    return {"modules": list(side.pair.compiled), "eager": len(before), "compiled": len(after)}
+
+
+@contextmanager
+def constructs_run(cells):
+    """-> list that gets an entry each time a `construct` of these cells, or of cells inside them, runs in Python."""
+    inside = [cell for outer in cells for _, cell in outer.cells_and_names()]
+    codes = {inspect.unwrap(type(cell).construct).__code__ for cell in inside}
+    runs, ids, before = [], {id(cell) for cell in inside}, sys.getprofile()
+
+    def seen(frame, event, argument):
+        if event == "call" and frame.f_code in codes and id(frame.f_locals.get("self")) in ids:
+            runs.append(frame.f_code.co_name)
+
+    sys.setprofile(seen)
+    try:
+        yield runs
+    finally:
+        sys.setprofile(before)
+
+
+def compiled_whole(side):
+    """-> output, loss, gradients of the trained parameters. Compiled: the network, and its gradient along the loss's."""
+    net, count, weights = side.net, len(side.inputs), list(side.trained().values())
+
+    @mindspore.jit
+    def forward(*inputs):
+        return net(*inputs)
+
+    def along(*values):
+        total = 0
+        for part, direction in zip(floats(net(*values[:count])), values[count:]):  # noqa: B905, jit knows no `strict`
+            total = total + (part * direction).sum()
+        return total
+
+    output = forward(*side.inputs)
+    leaves = floats(output)
+
+    def score(*given):
+        left = list(given)
+        return side.loss(walk(output, "", lambda _, leaf: left.pop(0) if floats(leaf) else leaf), side.inputs)
+
+    loss, directions = mindspore.value_and_grad(score, tuple(range(len(leaves))))(*leaves)
+    if not weights:
+        return output, loss, ()
+    graded = mindspore.grad(along, None, weights)
+
+    @mindspore.jit
+    def backward(*values):
+        return graded(*values)
+
+    return output, loss, backward(*side.inputs, *(directions if isinstance(directions, tuple) else (directions,)))
+
+
+def floats(value):
+    """The floating-point tensors of a nested value, in order. It is compiled, too, hence plain loops and pairs of types."""
+    found = ()
+    if isinstance(value, (list, tuple)):
+        for part in value:
+            found = found + floats(part)
+    elif isinstance(value, dict):
+        for part in value.values():
+            found = found + floats(part)
+    elif isinstance(value, Tensor):
+        if value.dtype in (mindspore.float32, mindspore.float16, mindspore.bfloat16):
+            found = (value,)
+    return found
+
+
+def compiled_parts(side, cells):
+    """-> output, loss, gradients, with only these cells compiled; what lies between them runs operation by operation."""
+    for cell in cells:
+        cell.construct = mindspore.jit(cell.construct)
+
+    def score(*inputs):
+        output = side.net(*inputs)
+        return side.loss(output, inputs), output
+
+    weights = list(side.trained().values())
+    if not weights:
+        loss, output = score(*side.inputs)
+        return output, loss, ()
+    (loss, output), gradients = mindspore.value_and_grad(score, None, weights, has_aux=True)(*side.inputs)
+    return output, loss, gradients

@@ -49,7 +49,7 @@ def run(args):
 
 def capture(column, pair, out, names, args):
     """All passes of one pair. -> whether all ran through"""
-    passes = applicable(names, pairs.Side(pair, args.weights))
+    passes = applicable(names, pairs.Side(pair, args.weights), args.reference)
     made = [capture_pass(column, pairs.Side(pair, args.weights), name, out, args.reference) for name in passes]
     return all(made)
 

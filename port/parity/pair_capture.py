@@ -7,6 +7,8 @@ noisy       reference           float32, at every site as many times the referen
                                 what harmless rounding grows to along this network
 forced64    reference           every module fed with the reference's values in double precision: the truth of the forced run
 imposed     port                its own values, the reference's decisions
+free        port                its own values, its own decisions, without gradients; only where the reference decides anything
+compiled    port                network and way back compiled, its own decisions: output, loss, gradients of parameters
 forced      port                every module, and on the way back every gradient, fed with the reference's values
 training    both                optimiser steps, each side on its own; training64 in double precision
 updates     port, updates64     every step from the reference's parameters along the reference's gradients
@@ -36,12 +38,19 @@ ALL = frozenset({"all"})
 
 @dataclass(frozen=True)
 class PairPass:
-    """One run. training: "" for forward and backward, "own" or "given" for optimiser steps."""
+    """One run.
+
+    training  "" for forward and backward, "own" or "given" for optimiser steps
+    backward  gradients, too
+    compiled  nothing is seen inside; the trace says by counts that nothing ran in Python
+    """
 
     substitute: str = "nothing"
     dtype: str = "float32"
     training: str = ""
     factor: float = 1.0
+    backward: bool = True
+    compiled: bool = False
 
 
 PASSES = {
@@ -50,6 +59,8 @@ PASSES = {
     "forced64": PairPass("all", "float64"),
     "noisy": PairPass("noise"),
     "imposed": PairPass("decisions"),
+    "free": PairPass(backward=False),
+    "compiled": PairPass(compiled=True),
     "forced": PairPass("all"),
     "training": PairPass(training="own"),
     "training64": PairPass(dtype="float64", training="own"),
@@ -79,7 +90,8 @@ def capture_pass(
     spec = PASSES[name]
     writer = TraceWriter(out / name, limit_bytes)
     about = {"pair": side.pair.name, "backend": column.backend, "modules": column.pairs.described(side)}
-    about["ignore"] = dict(side.pair.ignore)
+    about |= {"ignore": dict(side.pair.ignore), "decisions": {k: list(v) for k, v in side.pair.decisions.items()}}
+    about["not_compiled"] = side.pair.compile_reason
     weights = side.values()
     error, start = None, time.perf_counter()
     try:
@@ -98,18 +110,28 @@ def capture_pass(
             about["ungraded"] = recorder.ungraded
             if spec.substitute == "noise":
                 recorder.noise = Rounding(given, Trace(reference / "forced64"))
-            pairs.run(side, recorder)
+            if spec.compiled:
+                about["compiled"] = pairs.run_compiled(side, recorder)
+            else:
+                pairs.run(side, recorder, spec.backward)
     except (PortError, MemoryError):
         raise
     except Exception as failure:  # a broken port may fail in any way; how far it came is worth a report
-        error = (
-            f"{type(failure).__name__}: {str(failure).strip().splitlines()[0] if str(failure).strip() else failure!r}"
-        )
+        error = in_words(failure)
         console.warn(f"{name}: {error}")
     seconds = time.perf_counter() - start
     writer.finish(None, **about, run=name, seconds=seconds, error=error, environment=environment())
     save_weights(out / name, weights)
     return error is None
+
+
+def in_words(failure: Exception) -> str:
+    """Type and message in one line: the first that holds words, for MindSpore begins with rulers and headings."""
+    lines = [line.strip(" -\n") for line in str(failure).splitlines()]
+    told = [
+        line for line in lines if any(c.isalpha() for c in line) and not line.endswith(("failed:", "Exception Raised:"))
+    ]
+    return f"{type(failure).__name__}: {told[0] if told else repr(failure)}"
 
 
 class Rounding:
@@ -132,9 +154,21 @@ def save_weights(folder: Path, weights: dict[str, np.ndarray]) -> None:
     tensors_file.save(make_folder(folder) / "weights.safetensors", weights)
 
 
-def applicable(passes: Sequence[str], side) -> list[str]:
-    """Those of the passes that this pair can run: without an optimiser there is no training."""
-    return [name for name in passes if side.optimizer or not PASSES[name].training]
+def applicable(passes: Sequence[str], side, reference: Path | None = None) -> list[str]:
+    """Those of the passes that this pair can run: without an optimiser there is no training, without choices no free ones.
+
+    reference  folder of the reference's traces, for the port
+    """
+    left_out = {name for name in passes if PASSES[name].training and not side.optimizer}
+    left_out |= {name for name in passes if PASSES[name].compiled and not side.pair.compiled}
+    if "free" in passes and not decides(Trace(reference / "reference")):
+        left_out.add("free")
+    return [name for name in passes if name not in left_out]
+
+
+def decides(reference: Trace) -> bool:
+    """Whether a run made discrete choices."""
+    return any(site.kind == "decision" for site in reference.sites.values())
 
 
 REFUSED, FINISHED = "refused.txt", "finished"  # of one pair among several: why it could not be run; that it is done

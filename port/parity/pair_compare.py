@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from port.parity.compare import Stage, module_of
-from port.parity.measure import Row, rms
+from port.parity.decisions import DecisionCount
+from port.parity.measure import Row, mismatch, rms
+from port.parity.pair_decisions import Sources, judge_choices
 from port.parity.ratio import judge_row, value_of
 from port.parity.recorder import GRADIENT
 from port.parity.tolerance import Tolerances
@@ -79,8 +81,14 @@ def weight_difference(a: np.ndarray, b: np.ndarray | None) -> str | None:
 def compare_sites(
     name: str, reference: Trace, port: Trace, truth: Trace, limits: Tolerances, ignore: Mapping[str, str] | None = None,
     wanted: Callable[[Site], bool] = lambda site: True, scale: Callable[[str], float] = lambda site: 0.0,
+    sources: Sources | None = None, same_values: bool = False,
 ) -> Stage:  # fmt: skip
-    """Every wanted site of the reference against the port, and what only the port has."""
+    """Every wanted site of the reference against the port, and what only the port has.
+
+    sources      what discrete choices were made from
+    same_values  the port was fed with the reference's values, so its choices must be equal
+    """
+    sources = sources or Sources(reference)
     stage = Stage(name, f"rms error against float64 <= {limits.ratio_rms:g} x the reference's own")
     stage.broke_off = port.about.get("error")
     called = called_modules(reference)
@@ -92,11 +100,21 @@ def compare_sites(
             stage.skipped.append((site.name, "no gradient on one side, zero on the other: the same"))
         else:
             stage.rows.append(row)
-            if site.name in reference.sites:
-                judge_row(row, reference, port, truth, limits, scale(site.name))
-            else:
+            if site.name not in reference.sites:
                 row.reason = "only in the port"
+            elif site.kind != "decision":
+                judge_row(row, reference, port, truth, limits, scale(site.name))
+            elif (other := mismatch(site, port.sites.get(site.name))) is not None:
+                row.reason = other
+            else:
+                count = stage.decisions.setdefault(plain(site.name), DecisionCount(plain(site.name)))
+                judge_choices(row, reference, port, truth, limits, sources, count, same_values)
     return stage
+
+
+def plain(site: str) -> str:
+    """`best:out` of `forward/best:out#3`."""
+    return site.partition("/")[2].partition("#")[0]
 
 
 def told_from_bugs(

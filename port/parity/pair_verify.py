@@ -13,6 +13,7 @@ from port.errors import COULD_NOT_RUN, PortError
 from port.parity import tolerance
 from port.parity.causes import Cause, explain, find_causes, of_the_optimizer
 from port.parity.compare import Stage
+from port.parity.modes import add_modes
 from port.parity.pair_compare import (
     compare_sites,
     compare_updates,
@@ -22,6 +23,7 @@ from port.parity.pair_compare import (
     is_forward,
     told_from_bugs,
 )
+from port.parity.pair_decisions import Sources
 from port.parity.trace import Trace
 from port.weights import tensors_file
 
@@ -37,7 +39,7 @@ REFERENCE_PASSES = (
     "tiny",
     "tiny64",
 )
-PORT_PASSES = ("imposed", "forced", "training", "updates", "tiny")
+PORT_PASSES = ("imposed", "forced", "free", "compiled", "training", "updates", "tiny")
 SIDES = {"torch": ("torch_ref", REFERENCE_PASSES), "ms": ("ms_model", PORT_PASSES)}
 SCHEMA = 2
 ACCUMULATED = "accumulated"  # judged along the whole network: says that something is wrong, not where
@@ -94,7 +96,8 @@ def surroundings() -> dict[str, str]:
 def compare_folders(reference: Path, port: Path, own_training: bool = True) -> Compared:
     """Compare the traces of two sides, made here or elsewhere. Needs no framework.
 
-    own_training  False: the port was only trained along the reference's gradients, never left to itself
+    own_training  False: the port was never left to itself: trained only along the reference's gradients, neither compiled
+                  nor free to choose
     """
     limits = tolerance.load()
     for folder in (reference, port):
@@ -109,7 +112,7 @@ def compare_folders(reference: Path, port: Path, own_training: bool = True) -> C
             raise PortError(f"the reference did not run through ({name}): {ours[name].about['error']}.")
     if missing := [name for name in ("forced", "imposed") if name not in theirs]:
         raise PortError(f"{port} holds no trace of the pass {missing[0]!r}. Capture the port again.")
-    stages, traces = compare_stages(ours, theirs, limits, reference, port, own_training)
+    stages, traces, notes = compare_stages(ours, theirs, limits, reference, port, own_training)
     causes = find_causes({name: stage for name, stage in stages.items() if not name.startswith(ACCUMULATED)})
     weights = tuple(
         tensors_file.load(folder / "weights.safetensors").tensors
@@ -117,18 +120,21 @@ def compare_folders(reference: Path, port: Path, own_training: bool = True) -> C
     )
     for cause in causes:
         explain(cause, *traces, weights)
-    return Compared(stages, of_the_optimizer(causes))
+    return Compared(stages, of_the_optimizer(causes), notes)
 
 
 def compare_stages(ours, theirs, limits, reference: Path, port: Path, own_training: bool):
-    """-> stages by name, and the traces (reference, port, truth) that each of the judged-on-right-inputs stages compared"""
+    """-> stages by name; the traces (reference, port, truth) that each of the judged-on-right-inputs stages compared; notes"""
     first, forced, exact = ours["reference"], theirs["forced"], ours["forced64"]
     ignore = {**first.about["ignore"], **forced.about["ignore"]}
+    sources = Sources(first, first.about.get("decisions"))
     stages = {
         "weights": compare_weights(reference / "reference", port / "forced"),
-        "forward": compare_sites("forward", first, forced, exact, limits, ignore, is_forward),
+        "forward": compare_sites(
+            "forward", first, forced, exact, limits, ignore, is_forward, sources=sources, same_values=True
+        ),
         "backward": compare_sites("backward", first, forced, exact, limits, ignore, is_backward),
-        ACCUMULATED: compare_sites(ACCUMULATED, first, theirs["imposed"], ours["float64"], limits, ignore),
+        ACCUMULATED: compare_sites(ACCUMULATED, first, theirs["imposed"], ours["float64"], limits, ignore, sources=sources),
     }
     if "noisy" in ours:
         told_from_bugs(stages[ACCUMULATED], stages, theirs["imposed"], ours["float64"], ours["noisy"], first, limits)
@@ -137,7 +143,7 @@ def compare_stages(ours, theirs, limits, reference: Path, port: Path, own_traini
               {"forward": exact, "backward": exact})  # fmt: skip
     if "training" in ours:
         add_training(stages, traces, ours, theirs, limits, own_training)
-    return stages, traces
+    return stages, traces, add_modes(stages, ours, theirs, limits, sources) if own_training else []
 
 
 def add_training(stages, traces, ours, theirs, limits, own: bool) -> None:
@@ -181,6 +187,7 @@ def make_report(
         "stages": stages,
         "root_causes": causes,
         "decisions": [count for stage in stages.values() for count in stage["decisions"]],
+        "notes": compared.notes,
         "first_divergence": causes[0] if causes else None,
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

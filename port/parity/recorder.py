@@ -101,7 +101,7 @@ class Recorder(Probe):
 
     def result(self, name: str, value: Any) -> Any:
         """What the network as a whole returned, nested or not."""
-        return walk(value, name, lambda part, leaf: self._leaf(part, "value", leaf))
+        return walk(value, name, lambda part, leaf: self._leaf(part, "decision" if discrete(leaf) else "value", leaf))
 
     def parameter_gradient(self, name: str, gradient: Any) -> None:
         """The gradient of a parameter, over the whole run."""
@@ -189,6 +189,11 @@ class Recorder(Probe):
         ):
             return value  # nothing fits in its place; the comparison reports a missing site or a wrong shape
         return self.like(given, value)
+
+
+def discrete(value: Any) -> bool:
+    """Whether a tensor holds whole numbers or truth values: places, classes, masks."""
+    return "int" in str(getattr(value, "dtype", "")).lower() or "bool" in str(getattr(value, "dtype", "")).lower()
 
 
 def _version(value: Any) -> int:

@@ -63,7 +63,8 @@ def not_compared(report: Mapping) -> list[str]:
     ]
     if not any("training" in name for name in report["stages"]):
         lines.append("- training: the pair names no optimiser")
-    return lines or ["Everything was compared."]
+    lines = lines or ["Everything was compared."]
+    return lines + [f"- {cell(note)}" for note in report.get("notes", ())]
 
 
 def cell(text: object) -> str:
