@@ -32,6 +32,8 @@ class Side:
         self.loss = part(self.pair, "ms", "loss") or mean_square
         self.optimizer = part(self.pair, "ms", "optimizer")
         self.clip = part(self.pair, "ms", "clip")
+        if unknown := set(self.pair.compiled) - {"", *(name for name, _ in self.modules())}:
+            raise PortError(f"COMPILE names {min(unknown)!r}; the port has no module of this name.")
         self.fill(weights)
 
     def fill(self, weights):
@@ -158,10 +160,7 @@ def run_compiled(side, recorder):
 
     -> modules compiled, and how often a `construct` of theirs ran in Python before and after: {"modules", "eager", "compiled"}
     """
-    known = {"": side.net, **dict(side.modules())}
-    if unknown := [name for name in side.pair.compiled if name not in known]:
-        raise PortError(f"COMPILE names {unknown[0]!r}; the port has no module of this name.")
-    chosen = [known[name] for name in side.pair.compiled]
+    chosen = [cell for name, cell in [("", side.net), *side.modules()] if name in side.pair.compiled]
     with constructs_run(chosen) as before:
         side.net(*side.inputs)
     with constructs_run(chosen) as after:
@@ -203,8 +202,8 @@ def compiled_whole(side):
 
     def along(*values):
         total = 0
-        for part, direction in zip(floats(net(*values[:count])), values[count:]):  # noqa: B905, jit knows no `strict`
-            total = total + (part * direction).sum()
+        for leaf, direction in zip(floats(net(*values[:count])), values[count:]):  # noqa: B905, jit knows no `strict`
+            total = total + (leaf * direction).sum()
         return total
 
     output = forward(*side.inputs)
@@ -230,14 +229,13 @@ def floats(value):
     """The floating-point tensors of a nested value, in order. It is compiled, too, hence plain loops and pairs of types."""
     found = ()
     if isinstance(value, (list, tuple)):
-        for part in value:
-            found = found + floats(part)
+        for leaf in value:
+            found = found + floats(leaf)
     elif isinstance(value, dict):
-        for part in value.values():
-            found = found + floats(part)
-    elif isinstance(value, Tensor):
-        if value.dtype in (mindspore.float32, mindspore.float16, mindspore.bfloat16):
-            found = (value,)
+        for leaf in value.values():
+            found = found + floats(leaf)
+    elif isinstance(value, Tensor) and value.dtype in (mindspore.float32, mindspore.float16, mindspore.bfloat16):
+        found = (value,)
     return found
 
 

@@ -25,6 +25,11 @@ ONLY_PORT = {
     ("checkpoint.py", "_umask"): "MindSpore leaves files read-only",
     ("gate.py", "Gate.__init__"): "a cell holds what an autograd.Function is given with the value",
     ("gate.py", "Gate.bprop"): "the way back is a method called bprop in a cell",
+    ("pairs.py", "run_compiled"): "only the port is compiled",
+    ("pairs.py", "constructs_run"): "the proof that it was",
+    ("pairs.py", "compiled_whole"): "only the port is compiled",
+    ("pairs.py", "floats"): "plain loops that MindSpore's compiler reads",
+    ("pairs.py", "compiled_parts"): "only the port is compiled",
     ("training.py", "Trainer._held"): "gradients are given to the optimiser in its own order",
 }
 ONLY_REFERENCE = {

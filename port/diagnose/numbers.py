@@ -91,8 +91,8 @@ def broken_tie(evidence: Evidence) -> Finding | None:
         choice = find_rule(source, a)
         if choice is None or (costs(choice, source, a, b)[a != b] > 0).any():
             continue
-        says = f"{int((a != b).sum())} of {a.size} choices differ, each among exactly equal values: {choice.rule} breaks ties otherwise"
-        hint = "Break ties alike: ops.topk orders equal values differently, nearest sampling rounds halves up. Or keep them apart."
+        says = f"{int((a != b).sum())} of {a.size} choices differ, each between equal values: {choice.rule} of a tie"
+        hint = "Break ties alike: ops.topk orders equal values differently, nearest sampling rounds halves up."
         return Finding("tie", says, hint, 1.0, (48, 62))
     return None
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -88,9 +89,10 @@ def run(command: Sequence[str]) -> None:
 
 
 def surroundings() -> dict[str, str]:
-    """The environment of a capture: it finds the columns wherever it is started, and idle threads do not spin."""
+    """The environment of a capture: it finds the columns wherever it is started, idle threads do not spin, and MindSpore leaves
+    the graphs that it could not compile in the temporary folder, not where the user stands."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONPATH": path}
+    return {"OMP_WAIT_POLICY": "passive", "MS_OM_PATH": tempfile.gettempdir(), **os.environ, "PYTHONPATH": path}
 
 
 def compare_folders(reference: Path, port: Path, own_training: bool = True) -> Compared:
@@ -134,7 +136,9 @@ def compare_stages(ours, theirs, limits, reference: Path, port: Path, own_traini
             "forward", first, forced, exact, limits, ignore, is_forward, sources=sources, same_values=True
         ),
         "backward": compare_sites("backward", first, forced, exact, limits, ignore, is_backward),
-        ACCUMULATED: compare_sites(ACCUMULATED, first, theirs["imposed"], ours["float64"], limits, ignore, sources=sources),
+        ACCUMULATED: compare_sites(
+            ACCUMULATED, first, theirs["imposed"], ours["float64"], limits, ignore, sources=sources
+        ),
     }
     if "noisy" in ours:
         told_from_bugs(stages[ACCUMULATED], stages, theirs["imposed"], ours["float64"], ours["noisy"], first, limits)
@@ -186,7 +190,7 @@ def make_report(
         "coverage": coverage_of(compared.stages),
         "stages": stages,
         "root_causes": causes,
-        "decisions": [count for stage in stages.values() for count in stage["decisions"]],
+        "decisions": [{"stage": name, **count} for name, stage in stages.items() for count in stage["decisions"]],
         "notes": compared.notes,
         "first_divergence": causes[0] if causes else None,
         "seconds": {name: round(value, 1) for name, value in seconds.items()},

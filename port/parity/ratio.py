@@ -48,7 +48,11 @@ def unfit(site: Site, truth: Site | None) -> str | None:
 
 
 def error_ratios(
-    reference: np.ndarray, port: np.ndarray, truth: np.ndarray, limits: Tolerances, scale: float = 0.0,
+    reference: np.ndarray,
+    port: np.ndarray,
+    truth: np.ndarray,
+    limits: Tolerances,
+    scale: float = 0.0,
     eps: float = EPS32,
 ) -> tuple[float, float]:
     """(rms error over the reference's, largest error over the reference's), each with its floor; 0 where the port is exact.
