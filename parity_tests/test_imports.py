@@ -26,13 +26,14 @@ FLOORS = (
     ("models", "metrics", "video", "weights", "diagnose"),
     ("parity",),
     ("report", "infer", "demo", "selftest"),
-    ("pair_cli", "selftest_cli"),
+    ("gaps_cli", "pair_cli", "selftest_cli"),
     ("cli",),
     ("__main__",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # The columns are started by the command line and the report is made of their traces: they know nothing of either.
-NOT_FOR_COLUMNS = {"port.cli", "port.pair_cli", "port.selftest_cli", "port.report", "port.demo", "port.__main__"}
+VERBS = {"port.cli", "port.gaps_cli", "port.pair_cli", "port.selftest_cli", "port.__main__"}
+NOT_FOR_COLUMNS = VERBS | {"port.report", "port.demo"}
 
 
 def python_files(root, where):

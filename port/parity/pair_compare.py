@@ -125,6 +125,7 @@ def told_from_bugs(
     noisy: Trace,
     reference: Trace,
     limits: Tolerances,
+    of_kernel: Callable[[str], np.ndarray | None] = lambda site: None,
 ) -> None:
     """Pass what is no more than healthy rounding amplified along the network.
 
@@ -132,12 +133,16 @@ def told_from_bugs(
     `amplified` times that of the reference itself with noise: as much error added at every site as a port may make there.
     Kinks do that: one ReLU's sign, one pixel's cell that rounding decides. Which elements they hit is chance, so the largest
     error is held against the largest magnitude only: a kink can take away an element, or double it.
+
+    of_kernel  what a kernel that is known to err adds at a site; a trace holds a value as it was before
     """
     right = {row.site for name in ("forward", "backward") for row in stages[name].rows if not row.reason}
     for row in stage.failing:
         if row.site not in right or row.ratio is None or row.kind == "decision" or row.site not in noisy.sites:
             continue
         exact, port_value, noisy_value = (value_of(row.site, trace, reference) for trace in (truth, port, noisy))
+        if (known := of_kernel(row.site)) is not None:
+            noisy_value = noisy_value + known
         errors = [np.abs(value - exact.astype(np.float64)) for value in (port_value, noisy_value)]
         if rms(errors[0]) <= limits.ratio_amplified * rms(errors[1]) and errors[0].max() <= np.abs(exact).max():
             row.note = f"amplified rounding: {row.reason}; the reference with such rounding errs as much"

@@ -8,12 +8,14 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from port.errors import COULD_NOT_RUN, PortError
 from port.parity import tolerance
 from port.parity.causes import Cause, explain, find_causes, of_the_optimizer
 from port.parity.compare import Stage
+from port.parity.kernel_gaps import as_the_kernel, gaps_of, judge_gaps, name_gaps, reached_by_gaps
 from port.parity.modes import add_modes
 from port.parity.pair_compare import (
     compare_sites,
@@ -53,6 +55,7 @@ class Compared:
     stages: dict[str, Stage]
     causes: list[Cause]
     notes: list[str] = field(default_factory=list)
+    kernel_gaps: list[dict[str, object]] = field(default_factory=list)  # what passed because a kernel is known to err
 
     @property
     def passed(self) -> bool:
@@ -114,7 +117,7 @@ def compare_folders(reference: Path, port: Path, own_training: bool = True) -> C
             raise PortError(f"the reference did not run through ({name}): {ours[name].about['error']}.")
     if missing := [name for name in ("forced", "imposed") if name not in theirs]:
         raise PortError(f"{port} holds no trace of the pass {missing[0]!r}. Capture the port again.")
-    stages, traces, notes = compare_stages(ours, theirs, limits, reference, port, own_training)
+    stages, traces, notes, known = compare_stages(ours, theirs, limits, reference, port, own_training)
     causes = find_causes({name: stage for name, stage in stages.items() if not name.startswith(ACCUMULATED)})
     weights = tuple(
         tensors_file.load(folder / "weights.safetensors").tensors
@@ -122,11 +125,13 @@ def compare_folders(reference: Path, port: Path, own_training: bool = True) -> C
     )
     for cause in causes:
         explain(cause, *traces, weights)
-    return Compared(stages, of_the_optimizer(causes), notes)
+    name_gaps(causes, ours, theirs, limits)
+    return Compared(stages, of_the_optimizer(causes), notes, known)
 
 
 def compare_stages(ours, theirs, limits, reference: Path, port: Path, own_training: bool):
-    """-> stages by name; the traces (reference, port, truth) that each of the judged-on-right-inputs stages compared; notes"""
+    """-> stages by name; the traces (reference, port, truth) that each of the judged-on-right-inputs stages compared; notes;
+    kernel gaps"""
     first, forced, exact = ours["reference"], theirs["forced"], ours["forced64"]
     ignore = {**first.about["ignore"], **forced.about["ignore"]}
     sources = Sources(first, first.about.get("decisions"))
@@ -140,14 +145,19 @@ def compare_stages(ours, theirs, limits, reference: Path, port: Path, own_traini
             ACCUMULATED, first, theirs["imposed"], ours["float64"], limits, ignore, sources=sources
         ),
     }
+    gaps = gaps_of(ours, theirs)
+    of_kernel, known = partial(as_the_kernel, gaps), judge_gaps(gaps, stages, ours, theirs, limits)
     if "noisy" in ours:
-        told_from_bugs(stages[ACCUMULATED], stages, theirs["imposed"], ours["float64"], ours["noisy"], first, limits)
+        told_from_bugs(stages[ACCUMULATED], stages, theirs["imposed"], ours["float64"], ours["noisy"], first, limits,
+                       of_kernel)  # fmt: skip
     stages["backward"].cuts = find_cuts(first, forced)
     traces = ({"forward": first, "backward": first}, {"forward": forced, "backward": forced},
               {"forward": exact, "backward": exact})  # fmt: skip
     if "training" in ours:
         add_training(stages, traces, ours, theirs, limits, own_training)
-    return stages, traces, add_modes(stages, ours, theirs, limits, sources) if own_training else []
+        if known and "noisy" in ours:
+            reached_by_gaps(stages, ours, theirs, limits)
+    return stages, traces, add_modes(stages, ours, theirs, limits, sources, of_kernel) if own_training else [], known
 
 
 def add_training(stages, traces, ours, theirs, limits, own: bool) -> None:
@@ -192,6 +202,7 @@ def make_report(
         "root_causes": causes,
         "decisions": [{"stage": name, **count} for name, stage in stages.items() for count in stage["decisions"]],
         "notes": compared.notes,
+        "kernel_gaps": compared.kernel_gaps,
         "first_divergence": causes[0] if causes else None,
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
