@@ -1,6 +1,7 @@
 """One half of a pair: the network with its weights, its inputs, loss and optimiser, ready to be run under a recorder."""
 
 import inspect
+import re
 import sys
 from contextlib import contextmanager
 
@@ -74,10 +75,18 @@ class Side:
 
     def cast(self, dtype):
         """Compute in another precision from now on. -> self"""
-        if dtype != "float32":
+        if dtype == "float64":
             raise PortError(
                 "MindSpore has no convolution in float64 on a CPU; the high-precision run is the reference's."
             )
+        if dtype != "float32":
+            wanted = getattr(mindspore, dtype)
+            for _, cell in self.net.cells_and_names():
+                for name, buffer in cell._buffers.items():
+                    cell._buffers[name] = buffer.astype(wanted) if floats(buffer) else buffer
+            for parameter in self.net.get_parameters():
+                parameter.set_dtype(wanted)
+            self.inputs = [t.astype(wanted) if t.is_floating_point() else t for t in self.inputs]
         return self
 
     def modules(self):
@@ -97,11 +106,17 @@ def to_numpy(tensor):
     return array if array.dtype.kind in "fiub" else array.astype(np.float32)  # bfloat16 has no numpy type
 
 
-def like(array, tensor):
-    """A tensor of the array's values with the type of `tensor`, but no less precise: a cast to half stays where it is."""
+def like(array, tensor, keep=True):
+    """A tensor of the array's values with the type of `tensor`; keep: but no less precise, a cast to half stays where it is."""
     given = Tensor(array)
-    kept = given.is_floating_point() and tensor.is_floating_point() and given.itemsize > tensor.itemsize == 2
+    kept = keep and given.is_floating_point() and tensor.is_floating_point() and given.itemsize > tensor.itemsize == 2
     return given if kept and tensor.dtype != mindspore.bfloat16 else given.astype(tensor.dtype)
+
+
+def missing_kernel(failure):
+    """The operator that the framework does not have in an element type, None for a failure of another kind."""
+    found = re.search(r"(?:operator\[|primitive\[|KernelMod Init Failed: )(\w+)", str(failure))
+    return found and found.group(1)
 
 
 def described(side):

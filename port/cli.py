@@ -35,6 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--weights", type=Path, help="checkpoint: .pth or .safetensors")
     check.add_argument("--input", type=Path, help="folder of frames, video file or .npy")
     pair_cli.add_output(check)
+    pair_cli.add_types(check)
     check.add_argument("--truth", type=Path, help="ground truth, four times the size of the input")
     check.add_argument("--max-frames", type=int, metavar="N", help="read only the first N frames")
     check.add_argument(
@@ -117,6 +118,8 @@ def wrong_combination(args: argparse.Namespace) -> str | None:
         missing = [f"--{name}" for name in ("weights", "input", "report") if getattr(args, name) is None]
         if missing:
             return f"the following arguments are required: {', '.join(missing)}"
+        if args.dtype or args.port_dtype:
+            return "--dtype and --port-dtype are for --pair; a model is compared in float32"
         return "--junit is for --pair so far; report.json has every stage of a model" if args.junit else None
     given = {"a model": args.model, "--input": args.input, "--truth": args.truth, "--max-frames": args.max_frames}
     if wrong := [name for name, value in given.items() if value is not None]:

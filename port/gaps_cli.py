@@ -130,10 +130,12 @@ def show(version: str, device: str, rows: list[dict[str, object]]) -> None:
         "measured",
         "gradient",
         "model off by",
-        "changed",
         title=f"MindSpore {version}, {device}",
     )
     for row in rows:
         numbers = [f"{row[key]:.4g}" if key in row else "-" for key in ("measured", "gradient", "model")]
-        table.add_row(str(row["op"]), str(row["entry"] or "-"), *numbers, str(row["change"]) or "no")
+        table.add_row(str(row["op"]), str(row["entry"] or "-"), *numbers)
     console.stdout.print(table)
+    changes = [f"{row['op']}: {row['change']}" for row in rows if row["change"]]
+    for line in changes or ["Everything is as the table says."]:
+        console.stdout.print(line, soft_wrap=True)

@@ -139,8 +139,9 @@ class Gaps:
 
 def gaps_of(ours: Mapping[str, Trace], theirs: Mapping[str, Trace]) -> Gaps:
     """The known kernels of the version and device that the port ran with."""
-    backend = theirs["forced"].about.get("backend", {})
-    return Gaps(ours["reference"], ours["forced64"], tuple(gap for gap in load() if gap.applies(backend)))
+    about = theirs["forced"].about
+    known = tuple(gap for gap in load() if gap.applies(about.get("backend", {})))
+    return Gaps(ours["reference"], ours["forced64"], known if about.get("dtype", "float32") == "float32" else ())
 
 
 def judge_gaps(gaps: Gaps, stages: Mapping[str, Stage], ours: Mapping[str, Trace], theirs: Mapping[str, Trace],
@@ -198,7 +199,8 @@ def listed(found: list[dict], version: str) -> list[dict[str, object]]:
 
 def name_gaps(causes: list[Cause], ours: Mapping[str, Trace], theirs: Mapping[str, Trace], limits: Tolerances) -> None:
     """Put the diagnosis first where a wrong value is what a known kernel gives: one without a bound, or of another version."""
-    gaps = Gaps(ours["reference"], ours["forced64"], load())
+    about = theirs["forced"].about
+    gaps = Gaps(ours["reference"], ours["forced64"], load() if about.get("dtype", "float32") == "float32" else ())
     version = theirs["forced"].about.get("backend", {}).get("version")
     for cause in causes:
         model = gaps.model(cause.telling.site) if cause.stage in ("forward", "backward") else None

@@ -16,7 +16,7 @@ FREE, COMPILED = "free decisions", "compiled"
 
 
 def add_modes(stages: dict[str, Stage], ours: Mapping[str, Trace], theirs: Mapping[str, Trace], limits: Tolerances,
-              sources: Sources, of_kernel: Callable[[str], np.ndarray | None] = lambda site: None) -> list[str]:  # fmt: skip
+              of_kernel: Callable[[str], np.ndarray | None] = lambda site: None) -> list[str]:  # fmt: skip
     """Judge both. A pass that the port should have left and did not fails its stage. -> notes for the report
 
     stages        those judged already; the new ones are added
@@ -24,6 +24,7 @@ def add_modes(stages: dict[str, Stage], ours: Mapping[str, Trace], theirs: Mappi
     of_kernel     what a kernel that is known to err adds at a site
     """
     first, notes = ours["reference"], []
+    sources = Sources(first, first.about.get("decisions"))
     if any(site.kind == "decision" for site in first.sites.values()):
         stages[FREE] = compare_free(first, theirs.get("free"), ours["float64"], limits, sources)
     if reason := theirs["forced"].about.get("not_compiled"):

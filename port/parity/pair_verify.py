@@ -17,6 +17,7 @@ from port.parity.causes import Cause, explain, find_causes, of_the_optimizer
 from port.parity.compare import Stage
 from port.parity.kernel_gaps import as_the_kernel, gaps_of, judge_gaps, name_gaps, reached_by_gaps
 from port.parity.modes import add_modes
+from port.parity.pair_capture import Types
 from port.parity.pair_compare import (
     compare_sites,
     compare_updates,
@@ -35,6 +36,8 @@ REFERENCE_PASSES = (
     "reference",
     "float64",
     "forced64",
+    "cast",
+    "forcedcast",
     "noisy",
     "training",
     "training64",
@@ -63,13 +66,15 @@ class Compared:
 
 
 def capture_side(
-    side: str, pair: Path, out: Path, reference: Path, weights: Path | None = None, quiet: bool = False
-) -> None:
+    side: str, pair: Path, out: Path, reference: Path, weights: Path | None = None, quiet: bool = False,
+    dtype: str = "float32", port_dtype: str | None = None,
+) -> None:  # fmt: skip
     """Run one half in a process of its own. Raises PortError where it could not run at all.
 
     side       "torch" or "ms"
     reference  folder of the reference's traces; those of the torch side are put there themselves
     weights    of the torch side; the port takes those that the reference left in its traces
+    dtype      element type of both networks, port_dtype of the port if another; the port reads them in the reference's traces
     """
     package, passes = SIDES[side]
     if side == "ms":
@@ -79,6 +84,8 @@ def capture_side(
     command = [sys.executable, "-m", f"{package}.capture_pair", str(pair), "--out", str(out)]
     command += ["--passes", ",".join(passes), "--reference", str(reference)]
     command += ["--weights", str(weights)] if weights else []
+    if side == "torch":
+        command += ["--dtype", dtype, "--port-dtype", port_dtype or dtype]
     run(command + ["--quiet"] * quiet)
 
 
@@ -117,6 +124,9 @@ def compare_folders(reference: Path, port: Path, own_training: bool = True) -> C
             raise PortError(f"the reference did not run through ({name}): {ours[name].about['error']}.")
     if missing := [name for name in ("forced", "imposed") if name not in theirs]:
         raise PortError(f"{port} holds no trace of the pass {missing[0]!r}. Capture the port again.")
+    wanted, found = ours["reference"].about.get("types", {}).get("port"), theirs["forced"].about.get("dtype")
+    if wanted != found:
+        raise PortError(f"{port} was captured in {found}, {reference} for a port in {wanted}. Capture the port again.")
     stages, traces, notes, known = compare_stages(ours, theirs, limits, reference, port, own_training)
     causes = find_causes({name: stage for name, stage in stages.items() if not name.startswith(ACCUMULATED)})
     weights = tuple(
@@ -132,9 +142,12 @@ def compare_folders(reference: Path, port: Path, own_training: bool = True) -> C
 def compare_stages(ours, theirs, limits, reference: Path, port: Path, own_training: bool):
     """-> stages by name; the traces (reference, port, truth) that each of the judged-on-right-inputs stages compared; notes;
     kernel gaps"""
-    first, forced, exact = ours["reference"], theirs["forced"], ours["forced64"]
+    # a port in another type is held against the reference cast to it: fed with the reference's values, and along the network
+    first, alone = ours.get("forcedcast", ours["reference"]), ours.get("cast", ours["reference"])
+    forced, exact = theirs["forced"], ours["forced64"]
     ignore = {**first.about["ignore"], **forced.about["ignore"]}
-    sources = Sources(first, first.about.get("decisions"))
+    declared = first.about.get("decisions")
+    sources = Sources(first, declared)
     stages = {
         "weights": compare_weights(reference / "reference", port / "forced"),
         "forward": compare_sites(
@@ -142,13 +155,13 @@ def compare_stages(ours, theirs, limits, reference: Path, port: Path, own_traini
         ),
         "backward": compare_sites("backward", first, forced, exact, limits, ignore, is_backward),
         ACCUMULATED: compare_sites(
-            ACCUMULATED, first, theirs["imposed"], ours["float64"], limits, ignore, sources=sources
+            ACCUMULATED, alone, theirs["imposed"], ours["float64"], limits, ignore, sources=Sources(alone, declared)
         ),
     }
     gaps = gaps_of(ours, theirs)
     of_kernel, known = partial(as_the_kernel, gaps), judge_gaps(gaps, stages, ours, theirs, limits)
     if "noisy" in ours:
-        told_from_bugs(stages[ACCUMULATED], stages, theirs["imposed"], ours["float64"], ours["noisy"], first, limits,
+        told_from_bugs(stages[ACCUMULATED], stages, theirs["imposed"], ours["float64"], ours["noisy"], alone, limits,
                        of_kernel)  # fmt: skip
     stages["backward"].cuts = find_cuts(first, forced)
     traces = ({"forward": first, "backward": first}, {"forward": forced, "backward": forced},
@@ -157,7 +170,10 @@ def compare_stages(ours, theirs, limits, reference: Path, port: Path, own_traini
         add_training(stages, traces, ours, theirs, limits, own_training)
         if known and "noisy" in ours:
             reached_by_gaps(stages, ours, theirs, limits)
-    return stages, traces, add_modes(stages, ours, theirs, limits, sources, of_kernel) if own_training else [], known
+    notes = add_modes(stages, {**ours, "reference": alone}, theirs, limits, of_kernel) if own_training else []
+    if (types := Types(**ours["reference"].about.get("types", {}))) != Types():
+        notes.append(f"training: not compared, the networks ran in {types.reference} (reference) and {types.port} (port)")
+    return stages, traces, notes, known
 
 
 def add_training(stages, traces, ours, theirs, limits, own: bool) -> None:
@@ -196,7 +212,10 @@ def make_report(
         "schema": SCHEMA,
         "verdict": "pass" if compared.passed else "fail",
         "model": pair or str(backends["reference"]["pair"]),
-        "environment": {name: {**about["backend"], **about["environment"]} for name, about in backends.items()},
+        "environment": {
+            name: {**about["backend"], **about["environment"], "dtype": about.get("dtype", "float32")}
+            for name, about in backends.items()
+        },
         "coverage": coverage_of(compared.stages),
         "stages": stages,
         "root_causes": causes,

@@ -61,7 +61,7 @@ def error_ratios(
     """
     exact = truth.astype(np.float64)
     errors = np.abs(port - exact), np.abs(reference - exact)
-    floor = limits.ratio_floor_eps * eps
+    floor = (limits.ratio_floor_eps if eps == EPS32 else limits.ratio_floor_eps_half) * eps
     by_rms = _over(rms(errors[0]), rms(errors[1]), floor * max(rms(exact), scale))
     largest = _over(errors[0].max(), errors[1].max(), floor * max(np.abs(exact).max(), scale))
     return by_rms, largest

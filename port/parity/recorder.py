@@ -31,6 +31,7 @@ class Plan:
     whole_steps   steps whose module inputs and outputs are stored whole; {"all"} for every step
     whole_values  named values stored whole; None for all of them. Decisions always are.
     only_whole    leave out what is not stored whole
+    apart         store whole also what equals the reference's value: another trace will stand for the reference
     """
 
     substitute: str = "nothing"
@@ -38,6 +39,7 @@ class Plan:
     whole_steps: frozenset[str] = frozenset()
     whole_values: frozenset[str] | None = None
     only_whole: bool = False
+    apart: bool = False
 
 
 class Recorder(Probe):
@@ -106,7 +108,8 @@ class Recorder(Probe):
     def parameter_gradient(self, name: str, gradient: Any) -> None:
         """The gradient of a parameter, over the whole run."""
         if "gradient" in self.plan.kinds:
-            self.writer.add(f"parameters/{name}{GRADIENT}", "gradient", self.to_numpy(gradient), True)
+            array, dtype = self.to_numpy(gradient), half_name(gradient)
+            self.writer.add(f"parameters/{name}{GRADIENT}", "gradient", array, True, dtype=dtype)
 
     def output(self, module: str, value: Any) -> Any:
         """What a module call returned; parts of a nested value are `:out.0`, `:out.name`, ..."""
@@ -154,7 +157,8 @@ class Recorder(Probe):
         if array.dtype.kind in "iub":
             array = array.astype(np.int32)  # the frameworks index with different widths
             kind = "decision" if kind == "output" else kind
-        site = self.writer.add(name, kind, array, whole, None if kind == "decision" else self._held_by_reference(name))
+        known = None if kind == "decision" else self._held_by_reference(name)
+        site = self.writer.add(name, kind, array, whole, known, half_name(value))
         self.recent.append((value, _version(value), site))
         return self._substitute(name, kind, value, array.shape)
 
@@ -163,12 +167,12 @@ class Recorder(Probe):
         if "gradient" not in self.plan.kinds:
             return gradient
         array = self.to_numpy(gradient)
-        self.writer.add(name + GRADIENT, "gradient", array, whole)
+        self.writer.add(name + GRADIENT, "gradient", array, whole, dtype=half_name(gradient))
         return self._substitute(name + GRADIENT, "gradient", gradient, array.shape)
 
     def _held_by_reference(self, name: str) -> str | None:
         """Hash of the reference's value at a site that its trace holds whole."""
-        site = self.reference.sites.get(name) if self.reference else None
+        site = self.reference.sites.get(name) if self.reference and not self.plan.apart else None
         return site.hash if site and site.whole else None
 
     def _measured_before(self, value: Any) -> Site | None:
@@ -194,6 +198,11 @@ class Recorder(Probe):
 def discrete(value: Any) -> bool:
     """Whether a tensor holds whole numbers or truth values: places, classes, masks."""
     return "int" in str(getattr(value, "dtype", "")).lower() or "bool" in str(getattr(value, "dtype", "")).lower()
+
+
+def half_name(value: Any) -> str | None:
+    """The type of a tensor that numpy has no name for: it is stored as float32."""
+    return "bfloat16" if "bfloat16" in str(getattr(value, "dtype", "")).lower() else None
 
 
 def _version(value: Any) -> int:

@@ -61,7 +61,7 @@ def sample_places(size: int) -> np.ndarray | slice:
 def measure(name: str, kind: str, array: np.ndarray, sampled: int) -> Site:
     """Statistics and hash of one value."""
     flat = np.ascontiguousarray(array).reshape(-1)
-    numbers = flat if flat.dtype.kind == "f" else flat.astype(np.float64)
+    numbers = flat if flat.dtype.kind == "f" and flat.itemsize > 2 else flat.astype(np.float64)  # sums of halves overflow
     nonfinite, total, squares = 0, float(numbers.sum()), float(np.dot(numbers, numbers))
     if not (np.isfinite(total) and np.isfinite(squares)):  # NaN, infinity, or squares beyond float32
         numbers = numbers[np.isfinite(numbers)].astype(np.float64)
@@ -104,12 +104,16 @@ class TraceWriter:
         self.seen[name] += 1
         return f"{name}#{count}" if count else name
 
-    def add(self, name: str, kind: str, array: np.ndarray, whole: bool, known: str | None = None) -> Site:
+    def add(
+        self, name: str, kind: str, array: np.ndarray, whole: bool, known: str | None = None, dtype: str | None = None
+    ) -> Site:
         """Record one value; `array` is copied where it must outlive the call.
 
         known  hash of a tensor that another trace holds whole: an equal one is not stored a second time
+        dtype  the type that the value had, if not the array's
         """
         site = measure(name, kind, array, len(self.samples))
+        site = replace(site, dtype=dtype) if dtype else site
         self.samples.append(array.reshape(-1)[sample_places(array.size)].copy())
         if whole and site.hash != known:
             site = replace(site, whole=self._store(site.hash, array))
