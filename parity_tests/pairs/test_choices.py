@@ -235,4 +235,6 @@ def test_ties_broken_otherwise_are_named(pick, code, tmp_path, capsys):
     found = [(cause["module"], cause["stage"], cause["diagnosis"]) for cause in report["root_causes"]]
     assert found == ([("best", "forward", "tie")] if code else [])
     free = next(entry for entry in report["decisions"] if entry["stage"] == FREE)
+    assert report["stages"]["compiled"]["verdict"] == "pass"
+    assert any("judged against the eager run" in note for note in report["notes"]) == bool(code)
     assert free["total"] == 9 and free["ambiguous"] > 0 and (free["disagreeing"] > 0) == bool(code)

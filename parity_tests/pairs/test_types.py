@@ -1,6 +1,7 @@
 """Pairs in half precision: judged in units of their type, held against the reference cast alike, refused without a kernel."""
 
 import json
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from parity_tests.pairs.conftest import SMALL_PAIR
 from port import cli
 from port.parity import tolerance
 from port.parity.measure import EPS32, eps_of
-from port.parity.pair_capture import Types, applicable
+from port.parity.pair_capture import Types, applicable, in_words
 from port.parity.pair_verify import capture_side, compare_folders, make_report
 from port.parity.ratio import error_ratios
 
@@ -127,3 +128,25 @@ def test_passes_that_a_type_has():
         "forcedcast",
         "compiled",
     ]
+
+
+@pytest.mark.parametrize(
+    "column, words, operator",
+    [
+        ("ms_model", "Select CPU operator[MatMul] fail! Unsupported data type!", "MatMul"),
+        ("ms_model", "For primitive[BatchNorm], the input argument[input_x] must be a type of {...}", "BatchNorm"),
+        ("ms_model", "KernelMod Init Failed: GroupNorm", "GroupNorm"),
+        ("ms_model", "For 'MatMul', the shapes do not fit", None),
+        ("torch_ref", "\"slow_conv2d_cpu\" not implemented for 'Half'", "slow_conv2d_cpu"),
+        ("torch_ref", "mat1 and mat2 shapes cannot be multiplied", None),
+    ],
+)
+def test_the_operator_without_a_kernel_is_read_from_the_message(column, words, operator):
+    assert import_module(f"{column}.pairs").missing_kernel(TypeError(words)) == operator
+
+
+def test_a_failure_is_told_by_its_first_words():
+    ruler = "-" * 40
+    words = in_words(TypeError(f"\n{ruler}\n- Kernel select failed:\n{ruler}\nSelect CPU operator[Conv2D] fail!\nmore"))
+    assert words == "TypeError: Select CPU operator[Conv2D] fail!"
+    assert in_words(ValueError()) == "ValueError: ValueError()"

@@ -35,9 +35,10 @@ def add_modes(stages: dict[str, Stage], ours: Mapping[str, Trace], theirs: Mappi
         return notes
     free = stages.get(FREE)
     truth = ours["float64"]
-    if free and any(not row.identical for row in free.rows) and "free" in theirs:
+    parted = [row.site for row in free.rows if not row.identical] if free else []
+    if parted and "free" in theirs:
         truth = theirs["free"]
-        notes.append("compiled: judged against the eager run, for the port chooses otherwise than the reference")
+        notes.append(f"compiled: judged against the eager run, for left to itself the port chooses otherwise at {parted[0]}")
     ignore = {**first.about["ignore"], **theirs["forced"].about["ignore"]}
     stage = compare_sites(COMPILED, first, compiled, truth, limits, ignore, seen_from_outside, sources=sources)
     stages[COMPILED] = stage

@@ -45,7 +45,7 @@ REFERENCE_PASSES = (
     "tiny",
     "tiny64",
 )
-PORT_PASSES = ("imposed", "forced", "free", "compiled", "training", "updates", "tiny")
+PORT_PASSES = ("imposed", "forced", "free", "training", "updates", "tiny", "compiled")  # a compiler may take all down
 SIDES = {"torch": ("torch_ref", REFERENCE_PASSES), "ms": ("ms_model", PORT_PASSES)}
 SCHEMA = 2
 ACCUMULATED = "accumulated"  # judged along the whole network: says that something is wrong, not where
