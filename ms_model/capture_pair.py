@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ms_model import device, pairs, training
 from port.errors import UsageError, run_command
-from port.parity.pair_capture import PASSES, Column, applicable, attempt, capture_pass
+from port.parity.pair_capture import PASSES, Column, applicable, attempt, capture_pass, types_of
 
 
 def main(argv=None):
@@ -39,7 +39,8 @@ def run(args):
         )
     device.select(args.device)
     device.one_after_the_other()
-    column = Column(pairs, training, device.describe())
+    types = types_of(args.reference)
+    column = Column(pairs, training, device.describe(), types, types.port)
     if not args.keep_going:
         return 0 if capture(column, args.pair[0], args.out[0], names, args) else 3
     made = [
@@ -50,7 +51,7 @@ def run(args):
 
 def capture(column, pair, out, names, args):
     """All passes of one pair. -> whether all ran through"""
-    passes = applicable(names, pairs.Side(pair, args.weights))
+    passes = applicable(names, pairs.Side(pair, args.weights), args.reference, column.types)
     made = [capture_pass(column, pairs.Side(pair, args.weights), name, out, args.reference) for name in passes]
     return all(made)
 

@@ -1,6 +1,8 @@
 """One half of a pair: the network with its weights, its inputs, loss and optimiser, ready to be run under a recorder."""
 
 import inspect
+import re
+import sys
 from contextlib import contextmanager
 
 import mindspore
@@ -9,6 +11,7 @@ from mindspore import Tensor, ops
 
 from ms_model.gate import gate
 from port.errors import PortError
+from port.parity.nested import walk
 from port.parity.pair import load_pair, part
 from port.parity.probe import PASSIVE
 from port.weights import tensors_file
@@ -30,6 +33,8 @@ class Side:
         self.loss = part(self.pair, "ms", "loss") or mean_square
         self.optimizer = part(self.pair, "ms", "optimizer")
         self.clip = part(self.pair, "ms", "clip")
+        if unknown := set(self.pair.compiled) - {"", *(name for name, _ in self.modules())}:
+            raise PortError(f"COMPILE names {min(unknown)!r}; the port has no module of this name.")
         self.fill(weights)
 
     def fill(self, weights):
@@ -70,10 +75,18 @@ class Side:
 
     def cast(self, dtype):
         """Compute in another precision from now on. -> self"""
-        if dtype != "float32":
+        if dtype == "float64":
             raise PortError(
                 "MindSpore has no convolution in float64 on a CPU; the high-precision run is the reference's."
             )
+        if dtype != "float32":
+            wanted = getattr(mindspore, dtype)
+            for _, cell in self.net.cells_and_names():
+                for name, buffer in cell._buffers.items():
+                    cell._buffers[name] = buffer.astype(wanted) if floats(buffer) else buffer
+            for parameter in self.net.get_parameters():
+                parameter.set_dtype(wanted)
+            self.inputs = [t.astype(wanted) if t.is_floating_point() else t for t in self.inputs]
         return self
 
     def modules(self):
@@ -93,11 +106,17 @@ def to_numpy(tensor):
     return array if array.dtype.kind in "fiub" else array.astype(np.float32)  # bfloat16 has no numpy type
 
 
-def like(array, tensor):
-    """A tensor of the array's values with the type of `tensor`, but no less precise: a cast to half stays where it is."""
+def like(array, tensor, keep=True):
+    """A tensor of the array's values with the type of `tensor`; keep: but no less precise, a cast to half stays where it is."""
     given = Tensor(array)
-    kept = given.is_floating_point() and tensor.is_floating_point() and given.itemsize > tensor.itemsize == 2
+    kept = keep and given.is_floating_point() and tensor.is_floating_point() and given.itemsize > tensor.itemsize == 2
     return given if kept and tensor.dtype != mindspore.bfloat16 else given.astype(tensor.dtype)
+
+
+def missing_kernel(failure):
+    """The operator that the framework does not have in an element type, None for a failure of another kind."""
+    found = re.search(r"(?:operator\[|primitive\[|KernelMod Init Failed: )(\w+)", str(failure))
+    return found and found.group(1)
 
 
 def described(side):
@@ -149,3 +168,104 @@ def scored(side, recorder, inputs):
     recorder.step("end")
     output = recorder.result("output", output)
     return recorder("loss", side.loss(output, inputs))
+
+
+def run_compiled(side, recorder):
+    """Network and way back compiled, the loss not: output, loss and the parameters' gradients, shown to the recorder.
+
+    -> modules compiled, and how often a `construct` of theirs ran in Python before and after: {"modules", "eager", "compiled"}
+    """
+    chosen = [cell for name, cell in [("", side.net), *side.modules()] if name in side.pair.compiled]
+    with constructs_run(chosen) as before:
+        side.net(*side.inputs)
+    with constructs_run(chosen) as after:
+        made = compiled_whole(side) if "" in side.pair.compiled else compiled_parts(side, chosen)
+    output, loss, gradients = made
+    recorder.step("end")
+    recorder.result("output", output)
+    recorder("loss", loss)
+    for name, gradient in zip(side.trained(), gradients, strict=True):
+        recorder.parameter_gradient(name, gradient)
+    return {"modules": list(side.pair.compiled), "eager": len(before), "compiled": len(after)}
+
+
+@contextmanager
+def constructs_run(cells):
+    """-> list that gets an entry each time a `construct` of these cells, or of cells inside them, runs in Python."""
+    inside = [cell for outer in cells for _, cell in outer.cells_and_names()]
+    codes = {inspect.unwrap(type(cell).construct).__code__ for cell in inside}
+    runs, ids, before = [], {id(cell) for cell in inside}, sys.getprofile()
+
+    def seen(frame, event, argument):
+        if event == "call" and frame.f_code in codes and id(frame.f_locals.get("self")) in ids:
+            runs.append(frame.f_code.co_name)
+
+    sys.setprofile(seen)
+    try:
+        yield runs
+    finally:
+        sys.setprofile(before)
+
+
+def compiled_whole(side):
+    """-> output, loss, gradients of the trained parameters. Compiled: the network, and its gradient along the loss's."""
+    net, count, weights = side.net, len(side.inputs), list(side.trained().values())
+
+    @mindspore.jit
+    def forward(*inputs):
+        return net(*inputs)
+
+    def along(*values):
+        total = 0
+        for leaf, direction in zip(floats(net(*values[:count])), values[count:]):  # noqa: B905, jit knows no `strict`
+            total = total + (leaf * direction).sum()
+        return total
+
+    output = forward(*side.inputs)
+    leaves = floats(output)
+
+    def score(*given):
+        left = list(given)
+        return side.loss(walk(output, "", lambda _, leaf: left.pop(0) if floats(leaf) else leaf), side.inputs)
+
+    loss, directions = mindspore.value_and_grad(score, tuple(range(len(leaves))))(*leaves)
+    if not weights:
+        return output, loss, ()
+    graded = mindspore.grad(along, None, weights)
+
+    @mindspore.jit
+    def backward(*values):
+        return graded(*values)
+
+    return output, loss, backward(*side.inputs, *(directions if isinstance(directions, tuple) else (directions,)))
+
+
+def floats(value):
+    """The floating-point tensors of a nested value, in order. It is compiled, too, hence plain loops and pairs of types."""
+    found = ()
+    if isinstance(value, (list, tuple)):
+        for leaf in value:
+            found = found + floats(leaf)
+    elif isinstance(value, dict):
+        for leaf in value.values():
+            found = found + floats(leaf)
+    elif isinstance(value, Tensor) and value.dtype in (mindspore.float32, mindspore.float16, mindspore.bfloat16):
+        found = (value,)
+    return found
+
+
+def compiled_parts(side, cells):
+    """-> output, loss, gradients, with only these cells compiled; what lies between them runs operation by operation."""
+    for cell in cells:
+        cell.construct = mindspore.jit(cell.construct)
+
+    def score(*inputs):
+        output = side.net(*inputs)
+        return side.loss(output, inputs), output
+
+    weights = list(side.trained().values())
+    if not weights:
+        loss, output = score(*side.inputs)
+        return output, loss, ()
+    (loss, output), gradients = mindspore.value_and_grad(score, None, weights, has_aux=True)(*side.inputs)
+    return output, loss, gradients

@@ -26,15 +26,14 @@ FLOORS = (
     ("models", "metrics", "video", "weights", "diagnose"),
     ("parity",),
     ("report", "infer", "demo", "selftest"),
-    ("pair_cli", "selftest_cli", "overhead_cli"),
+    ("gaps_cli", "overhead_cli", "pair_cli", "selftest_cli"),
     ("cli",),
     ("__main__",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # The columns are started by the command line and the report is made of their traces: they know nothing of either.
-NOT_FOR_COLUMNS = {f"port.{room}" for room in (
-    "cli", "pair_cli", "selftest_cli", "overhead_cli", "report", "demo", "__main__"
-)}  # fmt: skip
+VERBS = {f"port.{room}" for room in ("cli", "gaps_cli", "overhead_cli", "pair_cli", "selftest_cli", "__main__")}
+NOT_FOR_COLUMNS = VERBS | {"port.report", "port.demo"}
 
 
 def python_files(root, where):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from port import console, overhead_cli, pair_cli, selftest_cli
+from port import console, gaps_cli, overhead_cli, pair_cli, selftest_cli
 from port.demo.make import make_demo
 from port.errors import PARITY_FAILED, PASSED, PortError, UsageError, run_command
 from port.files import make_folder
@@ -36,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--weights", type=Path, help="checkpoint: .pth or .safetensors")
     check.add_argument("--input", type=Path, help="folder of frames, video file or .npy")
     pair_cli.add_output(check)
+    pair_cli.add_types(check)
     check.add_argument("--truth", type=Path, help="ground truth, four times the size of the input")
     check.add_argument("--max-frames", type=int, metavar="N", help="read only the first N frames")
     check.add_argument(
@@ -57,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--quiet", action="store_true")
     check.add_argument("--debug", action="store_true", help="show tracebacks")
     pair_cli.add_verbs(verbs, EXIT_CODES)
+    gaps_cli.add_verb(verbs, EXIT_CODES)
     selftest_cli.add_verb(verbs, EXIT_CODES)
     overhead_cli.add_verb(verbs, EXIT_CODES)
     demo = verbs.add_parser(
@@ -82,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     verbs = {
         "capture": pair_cli.run_capture,
         "compare": pair_cli.run_compare,
+        "gaps": gaps_cli.run_gaps,
         "overhead": overhead_cli.run_overhead,
         "selftest": selftest_cli.run_selftest,
         "verify": run_verify,
@@ -122,6 +125,8 @@ def wrong_combination(args: argparse.Namespace) -> str | None:
         missing = [f"--{name}" for name in ("weights", "input", "report") if getattr(args, name) is None]
         if missing:
             return f"the following arguments are required: {', '.join(missing)}"
+        if args.dtype or args.port_dtype:
+            return "--dtype and --port-dtype are for --pair; a model is compared in float32"
         return "--junit is for --pair so far; report.json has every stage of a model" if args.junit else None
     given = {"a model": args.model, "--input": args.input, "--truth": args.truth, "--max-frames": args.max_frames}
     if wrong := [name for name, value in given.items() if value is not None]:

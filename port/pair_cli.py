@@ -11,6 +11,7 @@ from port import console
 from port.errors import PARITY_FAILED, PASSED, UsageError
 from port.files import make_folder
 from port.parity.pair import load_pair
+from port.parity.pair_capture import DTYPES
 from port.parity.pair_verify import SIDES, capture_side, compare_folders, make_report
 from port.report.pair_report import show, write_junit, write_pair_report
 
@@ -23,6 +24,7 @@ def add_verbs(verbs, epilog: str) -> None:
     capture.add_argument("--out", type=Path, required=True, help="folder for the traces")
     capture.add_argument("--reference", type=Path, help="ms: folder of the reference's traces")
     capture.add_argument("--weights", type=Path, help="torch: weights by the reference's names, .safetensors")
+    add_types(capture)
     capture.add_argument("--quiet", action="store_true")
     capture.add_argument("--debug", action="store_true", help="show tracebacks")
     compare = verbs.add_parser("compare", help="compare the traces of two sides; needs no framework", epilog=epilog)
@@ -30,6 +32,12 @@ def add_verbs(verbs, epilog: str) -> None:
     compare.add_argument("port", type=Path, help="folder that `capture ms` wrote")
     add_output(compare)
     compare.add_argument("--debug", action="store_true", help="show tracebacks")
+
+
+def add_types(parser: argparse.ArgumentParser) -> None:
+    """Element types of the networks."""
+    parser.add_argument("--dtype", choices=DTYPES, help="pairs: cast both networks (default float32)")
+    parser.add_argument("--port-dtype", choices=DTYPES, help="pairs: cast the port only, against the reference in --dtype")
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +56,10 @@ def run_capture(args: argparse.Namespace) -> int:
         raise UsageError(
             "the port takes the weights that the reference left in its traces; --weights is for `capture torch`."
         )
-    capture_side(args.side, args.pair, args.out, args.reference or args.out, args.weights, args.quiet)
+    if args.side == "ms" and (args.dtype or args.port_dtype):
+        raise UsageError("the port runs in the type that its reference was captured for; --dtype is for `capture torch`.")
+    types = (args.dtype or DTYPES[0], args.port_dtype)
+    capture_side(args.side, args.pair, args.out, args.reference or args.out, args.weights, args.quiet, *types)
     return PASSED
 
 
@@ -78,6 +89,8 @@ def run_verify_pair(args: argparse.Namespace) -> int:
         args.reference, args.port, seconds = work / "reference", work / "port", {}
         for side, out in (("torch", args.reference), ("ms", args.port)):
             start = time.perf_counter()
-            capture_side(side, args.pair, out, args.reference, args.weights if side == "torch" else None, args.quiet)
+            weights = args.weights if side == "torch" else None
+            types = (args.dtype or DTYPES[0], args.port_dtype)
+            capture_side(side, args.pair, out, args.reference, weights, args.quiet, *types)
             seconds[side] = time.perf_counter() - start
         return run_compare(args, args.pair.stem, seconds)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from port.errors import UsageError, run_command
-from port.parity.pair_capture import PASSES, Column, applicable, attempt, capture_pass
+from port.parity.pair_capture import DTYPES, PASSES, Column, Types, applicable, attempt, capture_pass
 from torch_ref import device, pairs, training
 
 
@@ -18,6 +18,8 @@ def main(argv=None):
     parser.add_argument("--passes", required=True, help=f"comma-separated, of: {', '.join(PASSES)}")
     parser.add_argument("--reference", type=Path, help="folder of the reference's traces, for runs fed from them")
     parser.add_argument("--weights", type=Path, help="weights by the reference's names, .safetensors")
+    parser.add_argument("--dtype", default=DTYPES[0], choices=DTYPES, help="element type of both networks")
+    parser.add_argument("--port-dtype", choices=DTYPES, help="element type of the port, if another")
     parser.add_argument("--device", default=device.DEVICES[0], choices=device.DEVICES)
     parser.add_argument(
         "--keep-going", action="store_true", help="several pairs: what one cannot do is left in its folder"
@@ -38,7 +40,8 @@ def run(args):
             f"{len(args.pair)} pairs need --keep-going and as many folders after --out, found {len(args.out)}."
         )
     device.select(args.device)
-    column = Column(pairs, training, device.describe())
+    types = Types(args.dtype, args.port_dtype or args.dtype)
+    column = Column(pairs, training, device.describe(), types, types.reference)
     if not args.keep_going:
         return 0 if capture(column, args.pair[0], args.out[0], names, args) else 3
     made = [
@@ -49,7 +52,7 @@ def run(args):
 
 def capture(column, pair, out, names, args):
     """All passes of one pair. -> whether all ran through"""
-    passes = applicable(names, pairs.Side(pair, args.weights))
+    passes = applicable(names, pairs.Side(pair, args.weights), args.reference, column.types)
     made = [capture_pass(column, pairs.Side(pair, args.weights), name, out, args.reference) for name in passes]
     return all(made)
 

@@ -1,6 +1,7 @@
 """One half of a pair: the network with its weights, its inputs, loss and optimiser, ready to be run under a recorder."""
 
 import inspect
+import re
 from contextlib import contextmanager
 
 import torch
@@ -79,12 +80,19 @@ def mean_square(output, inputs):
 
 def to_numpy(tensor):
     """An array that may share the tensor's memory."""
-    return tensor.detach().cpu().numpy()
+    tensor = tensor.detach().cpu()
+    return tensor.float().numpy() if tensor.dtype == torch.bfloat16 else tensor.numpy()  # numpy has no bfloat16
 
 
-def like(array, tensor):
-    """A tensor of the array's values with the type and place of `tensor`."""
+def like(array, tensor, keep=True):
+    """A tensor of the array's values with the type and place of `tensor`. keep is for the port."""
     return torch.from_numpy(array).to(tensor)
+
+
+def missing_kernel(failure):
+    """The operator that the framework does not have in an element type, None for a failure of another kind."""
+    found = re.search(r'"(\w+)" not implemented for', str(failure))
+    return found and found.group(1)
 
 
 def described(side):

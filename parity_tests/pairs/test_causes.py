@@ -60,9 +60,7 @@ def test_healthy_pair_passes_every_stage(verified):
     for name, stage in report["stages"].items():
         assert stage["verdict"] == "pass", name
         covered = report["coverage"]["stages"][name]
-        assert covered["sites_compared"] == covered["sites_total"] - skipped(
-            report, name
-        )
+        assert covered["sites_compared"] == covered["sites_total"] - skipped(report, name)
     assert 0 < report["stages"]["forward"]["worst"]["error_ratio"] < 8  # two implementations, not one
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from port.diagnose.choices import costs, find_rule
 from port.diagnose.evidence import Evidence, Finding
 from port.diagnose.tools import comparable, found, reference_of, unexplained
 
@@ -75,9 +76,24 @@ def other_choice(evidence: Evidence) -> Finding | None:
         or (a == b).all()
     ):
         return None
+    if tie := broken_tie(evidence):
+        return tie
     says = f"{int((a != b).sum())} of {a.size} choices differ, made from the same values"
     hint = "Compare axis and direction of argmax, topk and sort; ties are broken differently by ops.topk."
     return Finding("wrong_choice", says, hint, 1.0, (60, 62, 63))
+
+
+def broken_tie(evidence: Evidence) -> Finding | None:
+    """Every choice that differs was one among equal values, of which the port takes another."""
+    a, b = np.atleast_1d(evidence.reference), np.atleast_1d(evidence.port)
+    for source in evidence.inputs:
+        choice = find_rule(source, a)
+        if choice is None or (costs(choice, source, a, b)[a != b] > 0).any():
+            continue
+        says = f"{int((a != b).sum())} of {a.size} choices differ, each between equal values: {choice.rule} of a tie"
+        hint = "Break ties alike: ops.topk orders equal values differently, nearest sampling rounds halves up."
+        return Finding("tie", says, hint, 1.0, (48, 62))
+    return None
 
 
 def no_gradient(evidence: Evidence) -> Finding | None:

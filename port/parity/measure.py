@@ -8,6 +8,7 @@ import numpy as np
 from port.parity.trace import Site
 
 EPS32 = float(np.finfo(np.float32).eps)
+HALVES = {"float16": 2.0**-10, "bfloat16": 2.0**-7}  # unit in the last place of 1
 EXTRA = "only in the port"
 MISSING = "missing in the port"  # why a site of the reference cannot be compared when the port has none
 
@@ -77,6 +78,11 @@ def mismatch(reference: Site, port: Site | None, check_dtype: bool = True) -> st
         if site.nonfinite:
             return f"{site.nonfinite} NaN or infinite values in {who}"
     return None
+
+
+def eps_of(dtype: str) -> float:
+    """Unit in the last place of 1 of the type that a value was computed in; float64 is that of sums over float32."""
+    return HALVES.get(dtype, EPS32)
 
 
 def rms(array: np.ndarray) -> float:

@@ -15,11 +15,16 @@ A pair is a Python file with
     STEPS                      optimiser steps of the training stage (4)
     GRADIENTS_AT               of these, the steps at which loss and gradients are computed again from the reference's
                                parameters; all of them if left out. They are most of the cost of a long training stage
+    COMPILE                    True (left out): the whole port is compiled once more; a list of module names: only those; False
+                               with a COMPILE_REASON: not at all, which the report says
+    DECISIONS                  {site or module: (source site, "argmax" | "topk" | "round" | "threshold", axis)}: what a
+                               discrete output was chosen from, if not the module's input; a threshold's axis is its level
 
 All but the networks and the inputs may be left out.
 """
 
 import importlib.util
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +32,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import xxhash
 
 from port.errors import PortError, UsageError
 
@@ -44,6 +50,9 @@ class Pair:
     values: Callable[[dict[str, tuple[int, ...]]], dict[str, np.ndarray]] | None = None
     steps: int = 4
     gradients_at: frozenset[int] | None = None
+    compiled: tuple[str, ...] = ("",)  # modules to be compiled, "" for the whole network
+    compile_reason: str = ""  # why none of them is
+    decisions: Mapping[str, tuple] = field(default_factory=dict)
 
 
 def load_pair(spec: str) -> Pair:
@@ -58,9 +67,13 @@ def load_pair(spec: str) -> Pair:
     if missing:
         raise PortError(f"{spec} does not describe a pair: no function {', '.join(missing)}.")
     tables = {name.lower(): dict(getattr(file, name, {})) for name in ("WEIGHTS", "SITES", "IGNORE")}
+    compiled, reason = check_compile(spec, file)
     return Pair(
         name=spec,
         file=file,
+        compiled=compiled,
+        compile_reason=reason,
+        decisions=check_decisions(spec, getattr(file, "DECISIONS", {})),
         inputs=check_inputs(spec, file.inputs()),
         values=getattr(file, "VALUES", None),
         steps=int(getattr(file, "STEPS", 4)),
@@ -70,14 +83,47 @@ def load_pair(spec: str) -> Pair:
 
 
 def import_file(path: Path) -> ModuleType:
-    """Run a pair's file. Raises PortError naming what went wrong in it."""
-    loader = importlib.util.spec_from_file_location(path.stem, path)
+    """Run a pair's file. Raises PortError naming what went wrong in it.
+
+    It is known to Python by a name of its own: MindSpore's compiler looks up by it what a `construct` refers to.
+    """
+    name = f"{path.stem}_{xxhash.xxh3_64_hexdigest(str(path.resolve()).encode())}"
+    loader = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(loader)
+    sys.modules[name] = module
     try:
         loader.loader.exec_module(module)
     except Exception as error:  # anything may be wrong in somebody's file
+        del sys.modules[name]
         raise PortError(f"{path} cannot be read as a pair: {type(error).__name__}: {error}.") from error
     return module
+
+
+def check_compile(spec: str, file: ModuleType) -> tuple[tuple[str, ...], str]:
+    """COMPILE and COMPILE_REASON. -> (modules to be compiled, why none is)"""
+    wanted, reason = getattr(file, "COMPILE", True), str(getattr(file, "COMPILE_REASON", ""))
+    if wanted is True:
+        return ("",), ""
+    if wanted is False:
+        if not reason.strip():
+            raise PortError(f"{spec}: COMPILE = False leaves a stage out; say why by COMPILE_REASON.")
+        return (), reason
+    if isinstance(wanted, list | tuple) and wanted and all(isinstance(name, str) for name in wanted):
+        return tuple(wanted), ""
+    raise PortError(f"{spec}: COMPILE is True, False or a list of module names, found {wanted!r}.")
+
+
+CHOICES = ("argmax", "topk", "round", "threshold")
+
+
+def check_decisions(spec: str, given: Any) -> dict[str, tuple]:
+    """DECISIONS, every entry of the right form."""
+    for name, entry in dict(given).items():
+        if not isinstance(entry, list | tuple) or len(entry) != 3 or entry[1] not in CHOICES:
+            raise PortError(
+                f"{spec}: DECISIONS[{name!r}] must be (source site, {' | '.join(CHOICES)}, axis), found {entry!r}."
+            )
+    return {name: tuple(entry) for name, entry in dict(given).items()}
 
 
 def check_inputs(spec: str, given: Any) -> tuple[np.ndarray, ...]:

@@ -1,12 +1,16 @@
 """The runs of a pair, in one column: what `capture` does for any two networks. Knows no framework.
 
 pass        side of the run     what it is
-reference   reference           float32; gradients, too: the run all others are compared with
+reference   reference           float32 (or --dtype); gradients, too: the run all others are compared with
 float64     reference           the same in double precision along the same decisions: the truth of the accumulated run
+cast        reference           decisions imposed, in the port's type, where that is another: what the port may err
+forcedcast  reference           the same, every module fed with the reference's values
 noisy       reference           float32, at every site as many times the reference's own error added as the port may make there:
                                 what harmless rounding grows to along this network
 forced64    reference           every module fed with the reference's values in double precision: the truth of the forced run
 imposed     port                its own values, the reference's decisions
+free        port                its own values, its own decisions, without gradients; only where the reference decides anything
+compiled    port                network and way back compiled, its own decisions: output, loss, gradients of parameters
 forced      port                every module, and on the way back every gradient, fed with the reference's values
 training    both                optimiser steps, each side on its own; training64 in double precision
 updates     port, updates64     every step from the reference's parameters along the reference's gradients
@@ -15,7 +19,8 @@ tiny        all, tiny64         the same with gradients so small that the optimi
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -24,8 +29,10 @@ import numpy as np
 from port import console
 from port.errors import PortError
 from port.files import make_folder
-from port.parity import tolerance
+from port.parity import kernel_gaps, tolerance
 from port.parity.capture import environment, save_weights
+from port.parity.kernel_gaps import Gaps
+from port.parity.measure import HALVES
 from port.parity.recorder import Plan, Recorder
 from port.parity.trace import Trace, TraceWriter
 from port.parity.training import TINY, TINY_STEPS, train
@@ -33,39 +40,79 @@ from port.parity.training import TINY, TINY_STEPS, train
 ALL = frozenset({"all"})
 
 
+DTYPES = ("float32", "float16", "bfloat16")
+OWN, PORT, FLOAT64 = "own", "port", "float64"
+
+
+@dataclass(frozen=True)
+class Types:
+    """Element types of the two networks."""
+
+    reference: str = "float32"
+    port: str = "float32"
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the port computes in another type than the reference; then it may err as much as the reference cast to it."""
+        return self.reference != self.port
+
+
+def types_of(reference: Path) -> Types:
+    """The types that the reference was captured for."""
+    return Types(**Trace(reference / "reference").about.get("types", {}))
+
+
 @dataclass(frozen=True)
 class PairPass:
-    """One run. training: "" for forward and backward, "own" or "given" for optimiser steps."""
+    """One run.
+
+    dtype     OWN, the side's; PORT, the port's on either side; FLOAT64, from weights and inputs rounded to the side's
+    training  "" for forward and backward, "own" or "given" for optimiser steps
+    backward  gradients, too
+    compiled  nothing is seen inside; the trace says by counts that nothing ran in Python
+    """
 
     substitute: str = "nothing"
-    dtype: str = "float32"
+    dtype: str = OWN
     training: str = ""
     factor: float = 1.0
+    backward: bool = True
+    compiled: bool = False
 
 
 PASSES = {
     "reference": PairPass(),
-    "float64": PairPass("decisions", "float64"),
-    "forced64": PairPass("all", "float64"),
-    "noisy": PairPass("noise"),
+    "float64": PairPass("decisions", FLOAT64),
+    "forced64": PairPass("all", FLOAT64),
+    "cast": PairPass("decisions", PORT),
+    "forcedcast": PairPass("all", PORT),
+    "noisy": PairPass("noise", PORT),
     "imposed": PairPass("decisions"),
+    "free": PairPass(backward=False),
+    "compiled": PairPass(compiled=True),
     "forced": PairPass("all"),
     "training": PairPass(training="own"),
-    "training64": PairPass(dtype="float64", training="own"),
+    "training64": PairPass(dtype=FLOAT64, training="own"),
     "updates": PairPass(training="given"),
-    "updates64": PairPass(dtype="float64", training="given"),
+    "updates64": PairPass(dtype=FLOAT64, training="given"),
     "tiny": PairPass(training="given", factor=TINY),
-    "tiny64": PairPass(dtype="float64", training="given", factor=TINY),
+    "tiny64": PairPass(dtype=FLOAT64, training="given", factor=TINY),
 }
 
 
 @dataclass(frozen=True)
 class Column:
-    """One framework's half: its `pairs` and `training` modules, and what it says of versions and device."""
+    """One framework's half: its `pairs` and `training` modules, what it says of versions and device, its element type."""
 
     pairs: ModuleType
     training: ModuleType
     backend: dict[str, object]
+    types: Types = Types()
+    own: str = "float32"
+
+    def dtype(self, spec: PairPass) -> str:
+        """What a pass computes in."""
+        return {OWN: self.own, PORT: self.types.port}.get(spec.dtype, spec.dtype)
 
 
 def capture_pass(
@@ -78,12 +125,16 @@ def capture_pass(
     spec = PASSES[name]
     writer = TraceWriter(out / name, limit_bytes)
     about = {"pair": side.pair.name, "backend": column.backend, "modules": column.pairs.described(side)}
-    about["ignore"] = dict(side.pair.ignore)
+    about |= {"ignore": dict(side.pair.ignore), "decisions": {k: list(v) for k, v in side.pair.decisions.items()}}
     about["gradients_at"] = None if side.pair.gradients_at is None else sorted(side.pair.gradients_at)
+    dtype = column.dtype(spec)
+    about |= {"not_compiled": side.pair.compile_reason, "types": asdict(column.types), "dtype": dtype}
     weights = side.values()
     error, start = None, time.perf_counter()
     try:
-        side.cast(spec.dtype)
+        if dtype == FLOAT64 and column.own != "float32":
+            side.cast(column.own)
+        side.cast(dtype)
         if spec.training:
             given = Trace(reference / "training") if spec.training == "given" else None
             trainer = column.training.Trainer(side)
@@ -92,19 +143,27 @@ def capture_pass(
             train(trainer, writer, steps, given, spec.factor, side.pair.gradients_at)
         else:
             given = Trace(reference / "reference") if spec.substitute != "nothing" else None
-            plan = Plan(spec.substitute, whole_steps=ALL)
+            plan = Plan(spec.substitute, whole_steps=ALL, apart=column.types.mixed)
             pairs = column.pairs
-            recorder = Recorder(writer, pairs.to_numpy, pairs.like, plan, given, label="forward")
+            like = partial(pairs.like, keep=dtype in ("float32", FLOAT64))
+            recorder = Recorder(writer, pairs.to_numpy, like, plan, given, label="forward")
             about["ungraded"] = recorder.ungraded
             if spec.substitute == "noise":
-                recorder.noise = Rounding(given, Trace(reference / "forced64"))
-            pairs.run(side, recorder)
+                own = Trace(reference / "forcedcast") if column.types.mixed else given
+                recorder.noise = Rounding(own, Trace(reference / "forced64"), dtype)
+            if spec.compiled:
+                about["compiled"] = pairs.run_compiled(side, recorder)
+            else:
+                pairs.run(side, recorder, spec.backward)
     except (PortError, MemoryError):
         raise
     except Exception as failure:  # a broken port may fail in any way; how far it came is worth a report
-        error = (
-            f"{type(failure).__name__}: {str(failure).strip().splitlines()[0] if str(failure).strip() else failure!r}"
-        )
+        if dtype in HALVES and not spec.compiled and (operator := column.pairs.missing_kernel(failure)):
+            raise PortError(
+                f"{column.backend['framework']} {column.backend['version']} has no kernel for {operator} in {dtype} on "
+                f"{column.backend['device']}, so {side.pair.name} cannot be run in it. Compare in another type, or elsewhere."
+            ) from failure
+        error = in_words(failure)
         console.warn(f"{name}: {error}")
     seconds = time.perf_counter() - start
     writer.finish(None, **about, run=name, seconds=seconds, error=error, environment=environment())
@@ -112,11 +171,22 @@ def capture_pass(
     return error is None
 
 
-class Rounding:
-    """The reference's own error at a site on right inputs, as large as a port's may be, its signs drawn anew."""
+def in_words(failure: Exception) -> str:
+    """Type and message in one line: the first that holds words, for MindSpore begins with rulers and headings."""
+    lines = [line.strip(" -\n") for line in str(failure).splitlines()]
+    told = [
+        line for line in lines if any(c.isalpha() for c in line) and not line.endswith(("failed:", "Exception Raised:"))
+    ]
+    return f"{type(failure).__name__}: {told[0] if told else repr(failure)}"
 
-    def __init__(self, reference: Trace, truth: Trace):
+
+class Rounding:
+    """The reference's own error at a site on right inputs, as large as a port's may be, its signs drawn anew; and where the
+    port's kernel is known to err, what it adds."""
+
+    def __init__(self, reference: Trace, truth: Trace, dtype: str = "float32"):
         self.reference, self.truth = reference, truth
+        self.gaps = Gaps(reference, truth, kernel_gaps.load() if dtype == "float32" else ())
         self.times, self.random = tolerance.load().ratio_rms, np.random.default_rng(0)
 
     def __call__(self, name: str) -> np.ndarray | None:
@@ -124,12 +194,29 @@ class Rounding:
         if a is None or exact is None or a.shape != exact.shape or a.dtype.kind != "f":
             return None
         signs = self.random.choice(np.array([-1.0, 1.0]), a.shape)
-        return np.asarray(self.times * signs * (a - exact), np.float32)
+        of_kernel = kernel_gaps.as_the_kernel(self.gaps, name)
+        return np.asarray(self.times * signs * (a - exact) + (0.0 if of_kernel is None else of_kernel), np.float32)
 
 
-def applicable(passes: Sequence[str], side) -> list[str]:
-    """Those of the passes that this pair can run: without an optimiser there is no training."""
-    return [name for name in passes if side.optimizer or not PASSES[name].training]
+def applicable(passes: Sequence[str], side, reference: Path | None = None, types: Types = Types()) -> list[str]:
+    """Those of the passes that this pair can run: without an optimiser there is no training, without choices no free ones.
+
+    Steps of an optimiser in half precision without a float32 copy of the parameters are nobody's training: left out, too.
+
+    reference  folder of the reference's traces, for the port
+    """
+    left_out = {name for name in passes if PASSES[name].training and not side.optimizer}
+    left_out |= {name for name in passes if PASSES[name].training and types != Types()}
+    left_out |= {name for name in ("cast", "forcedcast") if not types.mixed}
+    left_out |= {name for name in passes if PASSES[name].compiled and not side.pair.compiled}
+    if "free" in passes and not decides(Trace(reference / "reference")):
+        left_out.add("free")
+    return [name for name in passes if name not in left_out]
+
+
+def decides(reference: Trace) -> bool:
+    """Whether a run made discrete choices."""
+    return any(site.kind == "decision" for site in reference.sites.values())
 
 
 REFUSED, FINISHED = "refused.txt", "finished"  # of one pair among several: why it could not be run; that it is done

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from port.parity.compare import Stage, module_of, surrounding
-from port.parity.measure import EXTRA, Row, rms
+from port.parity.decisions import DecisionCount
+from port.parity.measure import EXTRA, Row, mismatch, rms
+from port.parity.pair_decisions import Sources, judge_choices
 from port.parity.ratio import judge_row, value_of
 from port.parity.recorder import GRADIENT
 from port.parity.tolerance import Tolerances
@@ -94,8 +96,14 @@ def weight_difference(a: np.ndarray, b: np.ndarray | None) -> str | None:
 def compare_sites(
     name: str, reference: Trace, port: Trace, truth: Trace, limits: Tolerances, ignore: Mapping[str, str] | None = None,
     wanted: Callable[[Site], bool] = lambda site: True, scale: Callable[[str], float] = lambda site: 0.0,
+    sources: Sources | None = None, same_values: bool = False,
 ) -> Stage:  # fmt: skip
-    """Every wanted site of the reference against the port, and what only the port has."""
+    """Every wanted site of the reference against the port, and what only the port has.
+
+    sources      what discrete choices were made from
+    same_values  the port was fed with the reference's values, so its choices must be equal
+    """
+    sources = sources or Sources(reference)
     stage = Stage(name, f"rms error against float64 <= {limits.ratio_rms:g} x the reference's own")
     stage.broke_off = port.about.get("error")
     called, owners = called_modules(reference), {**owners_of_values(port), **owners_of_values(reference)}
@@ -107,11 +115,21 @@ def compare_sites(
             stage.skipped.append((site.name, "no gradient on one side, zero on the other: the same"))
         else:
             stage.rows.append(row)
-            if site.name in reference.sites:
-                judge_row(row, reference, port, truth, limits, scale(site.name))
-            else:
+            if site.name not in reference.sites:
                 row.reason = EXTRA
+            elif site.kind != "decision":
+                judge_row(row, reference, port, truth, limits, scale(site.name))
+            elif (other := mismatch(site, port.sites.get(site.name))) is not None:
+                row.reason = other
+            else:
+                count = stage.decisions.setdefault(plain(site.name), DecisionCount(plain(site.name)))
+                judge_choices(row, reference, port, truth, limits, sources, count, same_values)
     return stage
+
+
+def plain(site: str) -> str:
+    """`best:out` of `forward/best:out#3`."""
+    return site.partition("/")[2].partition("#")[0]
 
 
 def told_from_bugs(
@@ -122,6 +140,7 @@ def told_from_bugs(
     noisy: Trace,
     reference: Trace,
     limits: Tolerances,
+    of_kernel: Callable[[str], np.ndarray | None] = lambda site: None,
 ) -> None:
     """Pass what is no more than healthy rounding amplified along the network.
 
@@ -129,12 +148,16 @@ def told_from_bugs(
     `amplified` times that of the reference itself with noise: as much error added at every site as a port may make there.
     Kinks do that: one ReLU's sign, one pixel's cell that rounding decides. Which elements they hit is chance, so the largest
     error is held against the largest magnitude only: a kink can take away an element, or double it.
+
+    of_kernel  what a kernel that is known to err adds at a site; a trace holds a value as it was before
     """
     right = {row.site for name in ("forward", "backward") for row in stages[name].rows if not row.reason}
     for row in stage.failing:
         if row.site not in right or row.ratio is None or row.kind == "decision" or row.site not in noisy.sites:
             continue
         exact, port_value, noisy_value = (value_of(row.site, trace, reference) for trace in (truth, port, noisy))
+        if (known := of_kernel(row.site)) is not None:
+            noisy_value = noisy_value + known
         errors = [np.abs(value - exact.astype(np.float64)) for value in (port_value, noisy_value)]
         if rms(errors[0]) <= limits.ratio_amplified * rms(errors[1]) and errors[0].max() <= np.abs(exact).max():
             row.note = f"amplified rounding: {row.reason}; the reference with such rounding errs as much"

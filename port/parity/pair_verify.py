@@ -4,15 +4,20 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from port.errors import COULD_NOT_RUN, PortError
 from port.parity import tolerance
 from port.parity.causes import Cause, explain, find_causes, of_the_optimizer
 from port.parity.compare import Stage, stage_coverage
+from port.parity.kernel_gaps import as_the_kernel, gaps_of, judge_gaps, name_gaps, reached_by_gaps
+from port.parity.modes import add_modes
+from port.parity.pair_capture import Types
 from port.parity.pair_compare import (
     compare_sites,
     compare_updates,
@@ -23,6 +28,7 @@ from port.parity.pair_compare import (
     is_forward,
     told_from_bugs,
 )
+from port.parity.pair_decisions import Sources
 from port.parity.trace import Trace
 from port.weights import tensors_file
 
@@ -31,6 +37,8 @@ REFERENCE_PASSES = (
     "reference",
     "float64",
     "forced64",
+    "cast",
+    "forcedcast",
     "noisy",
     "training",
     "training64",
@@ -38,7 +46,7 @@ REFERENCE_PASSES = (
     "tiny",
     "tiny64",
 )
-PORT_PASSES = ("imposed", "forced", "training", "updates", "tiny")
+PORT_PASSES = ("imposed", "forced", "free", "training", "updates", "tiny", "compiled")  # a compiler may take all down
 SIDES = {"torch": ("torch_ref", REFERENCE_PASSES), "ms": ("ms_model", PORT_PASSES)}
 SCHEMA = 2
 ACCUMULATED = "accumulated"  # judged along the whole network: says that something is wrong, not where
@@ -51,6 +59,7 @@ class Compared:
     stages: dict[str, Stage]
     causes: list[Cause]
     notes: list[str] = field(default_factory=list)
+    kernel_gaps: list[dict[str, object]] = field(default_factory=list)  # what passed because a kernel is known to err
 
     @property
     def passed(self) -> bool:
@@ -58,13 +67,15 @@ class Compared:
 
 
 def capture_side(
-    side: str, pair: Path, out: Path, reference: Path, weights: Path | None = None, quiet: bool = False
-) -> None:
+    side: str, pair: Path, out: Path, reference: Path, weights: Path | None = None, quiet: bool = False,
+    dtype: str = "float32", port_dtype: str | None = None,
+) -> None:  # fmt: skip
     """Run one half in a process of its own. Raises PortError where it could not run at all.
 
     side       "torch" or "ms"
     reference  folder of the reference's traces; those of the torch side are put there themselves
     weights    of the torch side; the port takes those that the reference left in its traces
+    dtype      element type of both networks, port_dtype of the port if another; the port reads them in the reference's traces
     """
     package, passes = SIDES[side]
     if side == "ms":
@@ -74,6 +85,8 @@ def capture_side(
     command = [sys.executable, "-m", f"{package}.capture_pair", str(pair), "--out", str(out)]
     command += ["--passes", ",".join(passes), "--reference", str(reference)]
     command += ["--weights", str(weights)] if weights else []
+    if side == "torch":
+        command += ["--dtype", dtype, "--port-dtype", port_dtype or dtype]
     run(command + ["--quiet"] * quiet)
 
 
@@ -87,9 +100,10 @@ def run(command: Sequence[str]) -> None:
 
 
 def surroundings() -> dict[str, str]:
-    """The environment of a capture: it finds the columns wherever it is started, and idle threads do not spin."""
+    """The environment of a capture: it finds the columns wherever it is started, idle threads do not spin, and MindSpore leaves
+    the graphs that it could not compile in the temporary folder, not where the user stands."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONPATH": path}
+    return {"OMP_WAIT_POLICY": "passive", "MS_OM_PATH": tempfile.gettempdir(), **os.environ, "PYTHONPATH": path}
 
 
 def traces_in(folder: Path) -> dict[str, Trace]:
@@ -102,7 +116,8 @@ def compare_folders(
 ) -> Compared:
     """Compare the traces of two sides, made here or elsewhere. Needs no framework.
 
-    own_training  False: the port was only trained along the reference's gradients, never left to itself
+    own_training  False: the port was never left to itself: trained only along the reference's gradients, neither compiled
+                   nor free to choose
     held          the reference's traces, where they have been read already
     """
     limits = tolerance.load()
@@ -117,7 +132,10 @@ def compare_folders(
             raise PortError(f"the reference did not run through ({name}): {ours[name].about['error']}.")
     if missing := [name for name in ("forced", "imposed") if name not in theirs]:
         raise PortError(f"{port} holds no trace of the pass {missing[0]!r}. Capture the port again.")
-    stages, traces = compare_stages(ours, theirs, limits, reference, port, own_training)
+    wanted, found = ours["reference"].about.get("types", {}).get("port"), theirs["forced"].about.get("dtype")
+    if wanted != found:
+        raise PortError(f"{port} was captured in {found}, {reference} for a port in {wanted}. Capture the port again.")
+    stages, traces, notes, known = compare_stages(ours, theirs, limits, reference, port, own_training)
     causes = find_causes({name: stage for name, stage in stages.items() if not name.startswith(ACCUMULATED)})
     weights = tuple(
         tensors_file.load(folder / "weights.safetensors").tensors
@@ -125,27 +143,45 @@ def compare_folders(
     )
     for cause in causes:
         explain(cause, *traces, weights)
-    return Compared(stages, of_the_optimizer(causes))
+    name_gaps(causes, ours, theirs, limits)
+    return Compared(stages, of_the_optimizer(causes), notes, known)
 
 
 def compare_stages(ours, theirs, limits, reference: Path, port: Path, own_training: bool):
-    """-> stages by name, and the traces (reference, port, truth) that each of the judged-on-right-inputs stages compared"""
-    first, forced, exact = ours["reference"], theirs["forced"], ours["forced64"]
+    """-> stages by name; the traces (reference, port, truth) that each of the judged-on-right-inputs stages compared; notes;
+    kernel gaps"""
+    # a port in another type is held against the reference cast to it: fed with the reference's values, and along the network
+    first, alone = ours.get("forcedcast", ours["reference"]), ours.get("cast", ours["reference"])
+    forced, exact = theirs["forced"], ours["forced64"]
     ignore = {**first.about["ignore"], **forced.about["ignore"]}
+    declared = first.about.get("decisions")
+    sources = Sources(first, declared)
     stages = {
         "weights": compare_weights(reference / "reference", port / "forced"),
-        "forward": compare_sites("forward", first, forced, exact, limits, ignore, is_forward),
+        "forward": compare_sites(
+            "forward", first, forced, exact, limits, ignore, is_forward, sources=sources, same_values=True
+        ),
         "backward": compare_sites("backward", first, forced, exact, limits, ignore, is_backward),
-        ACCUMULATED: compare_sites(ACCUMULATED, first, theirs["imposed"], ours["float64"], limits, ignore),
+        ACCUMULATED: compare_sites(
+            ACCUMULATED, alone, theirs["imposed"], ours["float64"], limits, ignore, sources=Sources(alone, declared)
+        ),
     }
+    gaps = gaps_of(ours, theirs)
+    of_kernel, known = partial(as_the_kernel, gaps), judge_gaps(gaps, stages, ours, theirs, limits)
     if "noisy" in ours:
-        told_from_bugs(stages[ACCUMULATED], stages, theirs["imposed"], ours["float64"], ours["noisy"], first, limits)
+        told_from_bugs(stages[ACCUMULATED], stages, theirs["imposed"], ours["float64"], ours["noisy"], alone, limits,
+                       of_kernel)  # fmt: skip
     stages["backward"].cuts = find_cuts(first, forced)
     traces = ({"forward": first, "backward": first}, {"forward": forced, "backward": forced},
               {"forward": exact, "backward": exact})  # fmt: skip
     if "training" in ours:
         add_training(stages, traces, ours, theirs, limits, own_training)
-    return stages, traces
+        if known and "noisy" in ours:
+            reached_by_gaps(stages, ours, theirs, limits)
+    notes = add_modes(stages, {**ours, "reference": alone}, theirs, limits, of_kernel) if own_training else []
+    if (types := Types(**ours["reference"].about.get("types", {}))) != Types():
+        notes.append(f"training: not compared, the networks ran in {types.reference} (reference) and {types.port} (port)")
+    return stages, traces, notes, known
 
 
 def add_training(stages, traces, ours, theirs, limits, own: bool) -> None:
@@ -188,11 +224,16 @@ def make_report(
         "schema": SCHEMA,
         "verdict": "pass" if compared.passed else "fail",
         "model": pair or str(backends["reference"]["pair"]),
-        "environment": {name: {**about["backend"], **about["environment"]} for name, about in backends.items()},
+        "environment": {
+            name: {**about["backend"], **about["environment"], "dtype": about.get("dtype", "float32")}
+            for name, about in backends.items()
+        },
         "coverage": coverage_of(compared.stages),
         "stages": stages,
         "root_causes": causes,
-        "decisions": [count for stage in stages.values() for count in stage["decisions"]],
+        "decisions": [{"stage": name, **count} for name, stage in stages.items() for count in stage["decisions"]],
+        "notes": compared.notes,
+        "kernel_gaps": compared.kernel_gaps,
         "first_divergence": causes[0] if causes else None,
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from port.parity.measure import EPS32, Row, difference, mismatch, rms
+from port.parity.measure import EPS32, Row, difference, eps_of, mismatch, rms
 from port.parity.tolerance import Tolerances
 from port.parity.trace import Site, Trace
 
@@ -22,11 +22,7 @@ def judge_row(row: Row, reference: Trace, port: Trace, truth: Trace, limits: Tol
     a, b, exact = (value_of(row.site, trace, reference) for trace in (reference, port, truth))
     difference(row, a, b, site.rms)
     row.identical = site.hash == port.sites[row.site].hash
-    if row.kind == "decision":
-        differing = int((a != b).sum())
-        row.reason = f"{differing} of {a.size} choices differ, made from the same values" if differing else None
-        return
-    row.ratio, largest = error_ratios(a, b, exact, limits, scale)
+    row.ratio, largest = error_ratios(a, b, exact, limits, scale, eps_of(site.dtype))
     if not row.ratio <= limits.ratio_rms:
         row.reason = (
             f"errs {row.ratio:.3g} times as much as the reference (rms against float64), limit {limits.ratio_rms:g}"
@@ -52,12 +48,20 @@ def unfit(site: Site, truth: Site | None) -> str | None:
 
 
 def error_ratios(
-    reference: np.ndarray, port: np.ndarray, truth: np.ndarray, limits: Tolerances, scale: float = 0.0
+    reference: np.ndarray,
+    port: np.ndarray,
+    truth: np.ndarray,
+    limits: Tolerances,
+    scale: float = 0.0,
+    eps: float = EPS32,
 ) -> tuple[float, float]:
-    """(rms error over the reference's, largest error over the reference's), each with its floor; 0 where the port is exact."""
+    """(rms error over the reference's, largest error over the reference's), each with its floor; 0 where the port is exact.
+
+    eps  unit in the last place of the type that both computed in
+    """
     exact = truth.astype(np.float64)
     errors = np.abs(port - exact), np.abs(reference - exact)
-    floor = limits.ratio_floor_eps * EPS32
+    floor = (limits.ratio_floor_eps if eps == EPS32 else limits.ratio_floor_eps_half) * eps
     by_rms = _over(rms(errors[0]), rms(errors[1]), floor * max(rms(exact), scale))
     largest = _over(errors[0].max(), errors[1].max(), floor * max(np.abs(exact).max(), scale))
     return by_rms, largest

@@ -31,6 +31,7 @@ class Plan:
     whole_values  named values stored whole; None for all of them. Decisions always are.
     only_whole    leave out what is not stored whole
     nothing_whole statistics, hash and samples of every site, decisions included, and no whole tensor
+    apart         store whole also what equals the reference's value: another trace will stand for the reference
     """
 
     substitute: str = "nothing"
@@ -39,6 +40,7 @@ class Plan:
     whole_values: frozenset[str] | None = None
     only_whole: bool = False
     nothing_whole: bool = False
+    apart: bool = False
 
 
 class Recorder(Probe):
@@ -101,13 +103,14 @@ class Recorder(Probe):
 
     def result(self, name: str, value: Any) -> Any:
         """What the network as a whole returned, nested or not."""
-        return walk(value, name, lambda part, leaf: self._leaf(part, "value", leaf))
+        return walk(value, name, lambda part, leaf: self._leaf(part, "decision" if discrete(leaf) else "value", leaf))
 
     def parameter_gradient(self, name: str, gradient: Any) -> None:
         """The gradient of a parameter, over the whole run."""
         if "gradient" in self.plan.kinds:
             whole = not self.plan.nothing_whole
-            self.writer.add(f"parameters/{name}{GRADIENT}", "gradient", self.to_numpy(gradient), whole)
+            array, dtype = self.to_numpy(gradient), half_name(gradient)
+            self.writer.add(f"parameters/{name}{GRADIENT}", "gradient", array, whole, dtype=dtype)
 
     def output(self, module: str, value: Any) -> Any:
         """What a module call returned; parts of a nested value are `:out.0`, `:out.name`, ..."""
@@ -153,7 +156,8 @@ class Recorder(Probe):
         if array.dtype.kind in "iub":
             array = array.astype(np.int32)  # the frameworks index with different widths
             kind = "decision" if kind == "output" else kind
-        self.writer.add(name, kind, array, whole, None if kind == "decision" else self._held_by_reference(name))
+        known = None if kind == "decision" else self._held_by_reference(name)
+        self.writer.add(name, kind, array, whole, known, half_name(value))
         return self._substitute(name, kind, value, array.shape)
 
     def _record_gradient(self, name: str, gradient: Any, whole: bool) -> Any:
@@ -161,12 +165,12 @@ class Recorder(Probe):
         if "gradient" not in self.plan.kinds:
             return gradient
         array = self.to_numpy(gradient)
-        self.writer.add(name + GRADIENT, "gradient", array, whole)
+        self.writer.add(name + GRADIENT, "gradient", array, whole, dtype=half_name(gradient))
         return self._substitute(name + GRADIENT, "gradient", gradient, array.shape)
 
     def _held_by_reference(self, name: str) -> str | None:
         """Hash of the reference's value at a site that its trace holds whole."""
-        site = self.reference.sites.get(name) if self.reference else None
+        site = self.reference.sites.get(name) if self.reference and not self.plan.apart else None
         return site.hash if site and site.whole else None
 
     def _substitute(self, name: str, kind: str, value: Any, shape: tuple[int, ...]) -> Any:
@@ -181,3 +185,12 @@ class Recorder(Probe):
             return value  # nothing fits in its place; the comparison reports a missing site or a wrong shape
         return self.like(given, value)
 
+
+def discrete(value: Any) -> bool:
+    """Whether a tensor holds whole numbers or truth values: places, classes, masks."""
+    return "int" in str(getattr(value, "dtype", "")).lower() or "bool" in str(getattr(value, "dtype", "")).lower()
+
+
+def half_name(value: Any) -> str | None:
+    """The type of a tensor that numpy has no name for: it is stored as float32."""
+    return "bfloat16" if "bfloat16" in str(getattr(value, "dtype", "")).lower() else None

@@ -19,6 +19,7 @@ class Tolerances:
     ratio_rms: float
     ratio_largest: float
     ratio_floor_eps: float
+    ratio_floor_eps_half: float
     ratio_amplified: float
 
 
@@ -34,5 +35,6 @@ def load(path: Path = FILE) -> Tolerances:
         ratio_rms=table["ratio"]["rms"],
         ratio_largest=table["ratio"]["largest"],
         ratio_floor_eps=table["ratio"]["floor_eps"],
+        ratio_floor_eps_half=table["ratio"]["floor_eps_half"],
         ratio_amplified=table["ratio"]["amplified"],
     )

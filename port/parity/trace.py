@@ -66,7 +66,7 @@ def digest(array: np.ndarray) -> str:
 def measure(name: str, kind: str, array: np.ndarray, sampled: int, known_digest: str | None = None) -> Site:
     """Statistics and hash of one value; a digest that is known already is not computed again."""
     flat = np.ascontiguousarray(array).reshape(-1)
-    numbers = flat if flat.dtype.kind == "f" else flat.astype(np.float64)
+    numbers = flat if flat.dtype.kind == "f" and flat.itemsize > 2 else flat.astype(np.float64)  # sums of halves overflow
     nonfinite, total, squares = 0, float(numbers.sum()), float(np.dot(numbers, numbers))
     if not (np.isfinite(total) and np.isfinite(squares)):  # NaN, infinity, or squares beyond float32
         numbers = numbers[np.isfinite(numbers)].astype(np.float64)
@@ -110,12 +110,16 @@ class TraceWriter:
         self.seen[name] += 1
         return f"{name}#{count}" if count else name
 
-    def add(self, name: str, kind: str, array: np.ndarray, whole: bool, known: str | None = None) -> Site:
+    def add(
+        self, name: str, kind: str, array: np.ndarray, whole: bool, known: str | None = None, dtype: str | None = None
+    ) -> Site:
         """Record one value; `array` is copied where it must outlive the call.
 
         known  hash of a tensor that another trace holds whole: an equal one is not stored a second time
+        dtype  the type that the value had, if not the array's
         """
         site = self._measured(name, kind, array)
+        site = replace(site, dtype=dtype) if dtype else site
         if whole and site.hash != known:
             site = replace(site, whole=self._store(site.hash, array))
         self.sites.append(site)

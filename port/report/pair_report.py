@@ -38,7 +38,18 @@ def markdown(report: Mapping) -> str:
         "|---|---|---:|---:|---:|---|",
     ]
     lines += ["| " + " | ".join(row) + " |" for row in stage_rows(report)]
+    lines += ["", "## Kernel gaps", "", *kernel_gaps(report)] if report.get("kernel_gaps") else []
     return "\n".join([*lines, "", "## Not compared", "", *not_compared(report), ""])
+
+
+def kernel_gaps(report: Mapping) -> list[str]:
+    """One line per operator whose kernel is known to err, and did."""
+    return [
+        f"- {cell(gap['op'])} of MindSpore {cell(gap['version'])} (catalogue {gap['entry']}): errs by up to "
+        f"{gap['measured']:.2g}, bound {gap['bound']:.2g}, at {len(gap['sites'])} sites (first: `{cell(gap['sites'][0])}`). "
+        f"Passed, for it is no mistake of the port. Instead: {cell(gap['instead'])}"
+        for gap in report.get("kernel_gaps", ())
+    ]
 
 
 def stage_rows(report: Mapping) -> list[list[str]]:
@@ -61,9 +72,10 @@ def not_compared(report: Mapping) -> list[str]:
         for name, covered in report["coverage"]["stages"].items()
         for entry in covered["skipped"]
     ]
-    if not any("training" in name for name in report["stages"]):
+    if not any("training" in name for name in [*report["stages"], *report.get("notes", ())]):
         lines.append("- training: the pair names no optimiser")
-    return lines or ["Everything was compared."]
+    lines = lines or ["Everything was compared."]
+    return lines + [f"- {cell(note)}" for note in report.get("notes", ())]
 
 
 def cell(text: object) -> str:
@@ -86,6 +98,8 @@ def show(report: Mapping, folder: Path | None) -> None:
     for row in stage_rows(report):
         table.add_row(*row)
     stdout.print(table)
+    for line in kernel_gaps(report):
+        stdout.print(Text(f"kernel gap {line}"))
     if folder:
         stdout.print(Text(str(folder / "report.md")), soft_wrap=True)
 

@@ -1,0 +1,109 @@
+"""The port left to itself: its own choices (stage "free decisions"), and compiled (stage "compiled")."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from port.parity.compare import Stage
+from port.parity.measure import Row, rms
+from port.parity.pair_compare import compare_sites, told_from_bugs
+from port.parity.pair_decisions import Sources
+from port.parity.recorder import GRADIENT
+from port.parity.tolerance import Tolerances
+from port.parity.trace import Site, Trace
+
+FREE, COMPILED = "free decisions", "compiled"
+
+
+def add_modes(stages: dict[str, Stage], ours: Mapping[str, Trace], theirs: Mapping[str, Trace], limits: Tolerances,
+              of_kernel: Callable[[str], np.ndarray | None] = lambda site: None) -> list[str]:  # fmt: skip
+    """Judge both. A pass that the port should have left and did not fails its stage. -> notes for the report
+
+    stages        those judged already; the new ones are added
+    ours, theirs  traces by pass
+    of_kernel     what a kernel that is known to err adds at a site
+    """
+    first, notes = ours["reference"], []
+    sources = Sources(first, first.about.get("decisions"))
+    if any(site.kind == "decision" for site in first.sites.values()):
+        stages[FREE] = compare_free(first, theirs.get("free"), ours["float64"], limits, sources)
+    if reason := theirs["forced"].about.get("not_compiled"):
+        return [*notes, f"compiled: the port was not compiled: {reason}"]
+    compiled = theirs.get("compiled")
+    if compiled is None:
+        stages[COMPILED] = absent(COMPILED, "compiled")
+        return notes
+    free = stages.get(FREE)
+    truth = ours["float64"]
+    parted = [row.site for row in free.rows if not row.identical] if free else []
+    if parted and "free" in theirs:
+        truth = theirs["free"]
+        notes.append(f"compiled: judged against the eager run, for left to itself the port chooses otherwise at {parted[0]}")
+    ignore = {**first.about["ignore"], **theirs["forced"].about["ignore"]}
+    stage = compare_sites(COMPILED, first, compiled, truth, limits, ignore, seen_from_outside, sources=sources)
+    stages[COMPILED] = stage
+    stage.broke_off = stage.broke_off or not_proved(compiled.about.get("compiled"))
+    if "noisy" in ours:
+        told_from_bugs(stage, stages, compiled, truth, ours["noisy"], first, limits, of_kernel)
+    return [*notes, beside_eager(stage, compiled, theirs["imposed"])]
+
+
+def seen_from_outside(site: Site) -> bool:
+    """Output, loss and the gradients of parameters: what there is of a run without hooks."""
+    inner = site.name.startswith("end/") and not site.name.endswith(GRADIENT)
+    return inner or site.name.startswith("parameters/")
+
+
+def absent(stage: str, name: str) -> Stage:
+    """A stage that failed because there is nothing to be judged."""
+    return Stage(stage, "complete", broke_off=f"the port left no trace of the pass {name!r}; capture it again")
+
+
+def not_proved(counts: Mapping | None) -> str | None:
+    """Why a run does not count as compiled, None where it does: no `construct` ran in Python, though it does without."""
+    if not counts or not counts.get("eager"):
+        return (
+            "there is no proof that anything was compiled: no call of construct was counted without compilation either"
+        )
+    if counts["compiled"]:
+        return f"construct ran in Python {counts['compiled']} times: this was no compiled run (is MS_JIT=0 set?)"
+    return None
+
+
+def beside_eager(stage: Stage, compiled: Trace, eager: Trace) -> str:
+    """In words: how far compiled and eager run of the port are apart. Reported, never a verdict."""
+    both = [row.site for row in stage.rows if row.site in compiled.sites and row.site in eager.sites]
+    same = [site for site in both if compiled.sites[site].hash == eager.sites[site].hash]
+    apart = [distance(compiled.whole(site), eager.whole(site)) for site in both if site not in same]
+    words = f"compiled: {len(same)} of {len(both)} values bit-equal to the eager run's"
+    known = [value for value in apart if value is not None]
+    return f"{words}, the others within {max(known):.2g} x rms" if known else words
+
+
+def distance(a, b) -> float | None:
+    """Largest difference over rms; None where the two cannot be subtracted."""
+    if a is None or b is None or a.shape != b.shape or not rms(b):
+        return None
+    return float(abs(a.astype("float64") - b).max() / rms(b))
+
+
+def compare_free(reference: Trace, free: Trace | None, truth: Trace, limits: Tolerances, sources: Sources) -> Stage:
+    """The choices of a run in which the port follows its own.
+
+    Up to the first that is excused they are judged as everywhere. What comes later was computed from another choice than the
+    reference's, so its margins say nothing: it is counted only, and judged where the reference's choices are imposed.
+    """
+    if free is None:
+        return absent(FREE, "free")
+    stage = compare_sites(FREE, reference, free, truth, limits, wanted=is_choice, sources=sources)
+    parted: Row | None = None
+    for row in sorted(stage.rows, key=lambda row: row.order):
+        if parted and not row.identical and row.max_abs is not None:
+            row.note, row.reason = f"counted only: it follows {parted.site}, which was chosen otherwise", None
+        elif row.note:
+            parted = parted or row
+    return stage
+
+
+def is_choice(site: Site) -> bool:
+    return site.kind == "decision"
