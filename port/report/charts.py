@@ -16,10 +16,11 @@ from PIL import Image
 from port.parity.tolerance import Tolerances
 from port.report.words import one_line
 
-PHASES = {"bwd": "backward", "fwd": "forward", "up": "upsampling"}
+PHASES = {"bwd": "backward", "fwd": "forward", "up": "upsampling", "step": "optimiser steps"}
 SIZE, DPI = (11.0, 6.6), 130
 COLOURS_KEPT = 64  # of the PNG's palette: the chart has few, and this makes a third of the size
 LOWEST = 1e-6  # of the limit: smaller errors are drawn there, lest one tiny value squeeze all others
+FRAMES = "; the numbers are frames"
 LABEL_WIDTH = 0.02  # of the axis: what a frame number takes under the chart
 
 
@@ -77,18 +78,18 @@ def draw_chart(rows: Sequence[Mapping], limits: Tolerances, theme: Theme, wrong:
     along = Series(column(rows, "accumulated"), "along the network, choices imposed", theme.along, ".")
     alone = Series(column(rows, "fed"), "each alone, fed with the reference's inputs", theme.alone, "+")
     ratio = Series(column(rows, "ratio"), "error along the network against float64", theme.along, ".")
-    _panel(upper, [along, alone], limits.module_max_over_rms, "limit for each alone", theme)
-    _panel(lower, [ratio], limits.accumulated_ratio, "limit", theme)
+    draw_panel(upper, [along, alone], limits.module_max_over_rms, "limit for each alone", theme)
+    draw_panel(lower, [ratio], limits.accumulated_ratio, "limit", theme)
     upper.set_ylabel("max |a \u2212 b| / rms(a)")
     lower.set_ylabel("error / reference's own")
     steps = steps_of(rows)
     for axes in (upper, lower):
-        _mark_steps(axes, steps, theme)
-        _point_at(axes, rows, wrong, theme)
+        mark_steps(axes, steps, theme)
+        point_at(axes, rows, wrong, theme)
         axes.set_xlim(-1, len(rows))
-    _name_phases(upper, steps, len(rows), theme)
-    _name_steps(lower, steps, len(rows), theme)
-    return _png(figure)
+    name_phases(upper, steps, len(rows), theme)
+    name_steps(lower, steps, len(rows), theme)
+    return png(figure)
 
 
 def column(rows: Sequence[Mapping], key: str) -> np.ndarray:
@@ -113,7 +114,7 @@ def steps_of(rows: Sequence[Mapping]) -> list[Step]:
     return steps
 
 
-def _panel(axes: Axes, series: Sequence[Series], limit: float, limit_label: str, theme: Theme) -> None:
+def draw_panel(axes: Axes, series: Sequence[Series], limit: float, limit_label: str, theme: Theme) -> None:
     """One chart with its limit, which holds for the last series, drawn on top of the others."""
     floor = lowest_line(series, limit)
     axes.set_yscale("log")
@@ -149,11 +150,15 @@ def _style(axes: Axes, theme: Theme) -> None:
     axes.grid(axis="y", color=theme.faint, lw=0.5, alpha=0.6)
     for spine in axes.spines.values():
         spine.set_color(theme.faint)
+    add_legend(axes, theme)
+
+
+def add_legend(axes: Axes, theme: Theme) -> None:
     look = {"labelcolor": theme.ink, "facecolor": theme.back, "edgecolor": theme.faint, "framealpha": 0.9}
     axes.legend(loc="upper left", fontsize=8.5, ncols=4, **look)
 
 
-def _mark_steps(axes: Axes, steps: Sequence[Step], theme: Theme) -> None:
+def mark_steps(axes: Axes, steps: Sequence[Step], theme: Theme) -> None:
     """A line where a step begins, a stronger one where a phase does."""
     for before, step in itertools.pairwise(steps):
         new_phase = before.phase != step.phase
@@ -161,7 +166,7 @@ def _mark_steps(axes: Axes, steps: Sequence[Step], theme: Theme) -> None:
                      alpha=0.7, zorder=0)  # fmt: skip
 
 
-def _point_at(axes: Axes, rows: Sequence[Mapping], site: str | None, theme: Theme) -> None:
+def point_at(axes: Axes, rows: Sequence[Mapping], site: str | None, theme: Theme) -> None:
     """Mark the site where it went wrong first."""
     place = next((i for i, row in enumerate(rows) if row["site"] == site), None)
     if place is None:
@@ -174,37 +179,37 @@ def _point_at(axes: Axes, rows: Sequence[Mapping], site: str | None, theme: Them
                   bbox={"fc": theme.back, "ec": "none", "pad": 1})  # fmt: skip
 
 
-def _name_phases(axes: Axes, steps: Sequence[Step], total: int, theme: Theme) -> None:
+def name_phases(axes: Axes, steps: Sequence[Step], total: int, theme: Theme) -> None:
     """What the network does, over the chart; aslant where there is little room."""
     for phase, group in itertools.groupby(steps, key=lambda step: step.phase):
         members = list(group)
         start, stop = members[0].start, members[-1].stop
-        name = _literal(PHASES.get(phase, phase))
+        name = literal(PHASES.get(phase, phase))
         narrow = (stop - start) / total < 0.012 * len(name)
         axes.annotate(name, ((start + stop) / 2, 1.01), xycoords=("data", "axes fraction"), va="bottom", fontsize=9.5,
                       ha="left" if narrow else "center", rotation=25 if narrow else 0, color=theme.ink)  # fmt: skip
 
 
-def _name_steps(axes: Axes, steps: Sequence[Step], total: int, theme: Theme) -> None:
-    """Frame numbers under the chart, as many as fit side by side."""
+def name_steps(axes: Axes, steps: Sequence[Step], total: int, theme: Theme, numbers: str = FRAMES) -> None:
+    """Numbers of frames or optimiser steps under the chart, as many as fit side by side."""
     shown, last = [], -math.inf
     for step in steps:
         if step.name != step.phase and step.middle - last >= LABEL_WIDTH * total:
             shown.append(step)
             last = step.middle
-    axes.set_xticks([step.middle for step in shown], [_literal(step.name.partition(".")[2]) for step in shown])
-    axes.set_xlabel("sites in the order in which the reference computes them; the numbers are frames", color=theme.ink)
+    axes.set_xticks([step.middle for step in shown], [literal(step.name.partition(".")[2]) for step in shown])
+    axes.set_xlabel(f"sites in the order in which the reference computes them{numbers}", color=theme.ink)
 
 
-def _literal(name: str) -> str:
+def literal(name: str) -> str:
     """A name that matplotlib takes as it is: the dollar sign would start a formula."""
     return one_line(name, 16).replace("$", r"\$")
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure, colours: int = COLOURS_KEPT) -> bytes:
     """Render without pyplot, which keeps figures and picks a window system."""
     raw, small = io.BytesIO(), io.BytesIO()
     FigureCanvasAgg(figure).print_png(raw)
-    image = Image.open(raw).convert("RGB").quantize(COLOURS_KEPT, dither=Image.Dither.NONE)
+    image = Image.open(raw).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
     image.save(small, "PNG", optimize=True)
     return small.getvalue()

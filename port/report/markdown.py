@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from port.report import summary, words
+from port.report import words
 from port.report.pictures import FrameStrip
 
 LISTED = 10  # rows of each table: GitHub takes 65 536 characters in all
@@ -18,7 +18,7 @@ def render_markdown(report: Mapping, view: Mapping[str, Any], strips: Sequence[F
         _chart() if chart else "",
         _failing(view),
         _closest(view),
-        _machines(report),
+        _machines(view),
         _command(report),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -143,8 +143,8 @@ def _closest(view: Mapping) -> str:
     return "## Passing sites closest to a limit\n\n" + table(head, rows) if rows else ""
 
 
-def _machines(report: Mapping) -> str:
-    rows = [[code(key), code(left), code(right)] for key, left, right in summary.environment(report)]
+def _machines(view: Mapping) -> str:
+    rows = [[code(key), code(left), code(right)] for key, left, right in view["environment"]]
     return "## Environment\n\n" + table(("", "reference", "port"), rows)
 
 

@@ -1,0 +1,119 @@
+"""report.md of a pair: the report as a comment under a pull request."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from port.report import words
+from port.report.markdown import LISTED, code, table
+from port.report.sections import CauseView
+
+CAUSES = 20  # written out in full: GitHub takes 65 536 characters in all
+SHOWN = 3  # worst elements of each
+GAPS = 30
+
+
+def pair_markdown(view: Mapping[str, Any]) -> str:
+    """The whole file. view: what `pair_page.build_pair_view` put together for page and Markdown"""
+    parts = [_head(view), _causes(view), _broken(view), _stages(view), _noted(view), _choices(view), _coverage(view)]
+    return "\n\n".join(part for part in [*parts, _machines(view), _again(view)] if part) + "\n"
+
+
+def _head(view: Mapping) -> str:
+    verdict = "✅ PASS" if view["passed"] else "❌ FAIL"
+    about = f"{code(view['port'])} against {code(view['reference'])}"
+    return f"# {verdict}: {code(view['model'])}\n\n{_plain(view['sentence'])}\n\n{about}, {view['report']['created']}."
+
+
+def _plain(text: str) -> str:
+    """A sentence with names from outside in it, in which GitHub finds neither markup nor tags."""
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|#@~" else c for c in text)
+
+
+def _causes(view: Mapping) -> str:
+    causes = view["root_causes"]
+    if not causes:
+        return "**Root causes:** none. Every module is right on right inputs." if view["passed"] else ""
+    left = len(causes) - CAUSES
+    more = [f"… and {left} more: see `report.json`."] if left > 0 else []
+    return "\n\n".join(["## Root causes", *(_cause(cause) for cause in causes[:CAUSES]), *more])
+
+
+def _cause(cause: CauseView) -> str:
+    name = "the network itself" if cause.module == "the network itself" else code(cause.module)
+    looks = f"**{cause.label.replace('_', ' ')}**" if cause.label != "unknown" else "no known signature"
+    lines = [f"### {cause.number}. {name} ({cause.stage}): {looks}", ""]
+    if cause.says:
+        lines.append(f"- what it looks like: {_plain(words.one_line(cause.says))}")
+    if cause.suggestion:
+        lines.append(f"- to mend it: {code(cause.suggestion, 400)}")
+    more = f" and {words.count(cause.sites - 1)} more" if cause.sites > 1 else ""
+    lines.append(f"- first wrong site: {code(cause.site)}{more}; {_plain(words.one_line(cause.reason))}")
+    if cause.also:
+        lines.append(f"- also shows in: {', '.join(cause.also)}")
+    return "\n".join([*lines, *_evidence(cause)])
+
+
+def _evidence(cause: CauseView) -> list[str]:
+    shown = cause.evidence
+    if shown is None or not shown.elements:
+        return [f"- at {code(shown.site)}: {code(shown.missing)}"] if shown and shown.missing else []
+    rows = [[code(one.index), one.reference, one.port, one.truth or words.NOTHING, one.error] for one in shown.elements]
+    head = ("element", "reference", "port", "float64", "port errs by")
+    return ["", f"At {code(shown.site)} {shown.share}:", "", table(head, rows[:SHOWN])]
+
+
+def _broken(view: Mapping) -> str:
+    return "\n\n".join(f"**Stage {name} broke off:** {code(why, 400)}" for name, why in view["broken"])
+
+
+def _stages(view: Mapping) -> str:
+    rows = [
+        [line.name, "✅ pass" if line.passed else "❌ fail", f"{words.count(line.compared)} of {words.count(line.total)}",
+         words.count(line.failing), words.count(line.noted), line.ratio, code(line.worst)]
+        for line in view["stages"]
+    ]  # fmt: skip
+    head = ("stage", "verdict", "compared", "failing", "with a note", "largest ratio", "where")
+    says = (f"The ratio is the port's error against float64 over the reference's own; {view['limit']} is the limit. "
+            "The fed stages (forward, backward, training) give every module the reference's inputs.")  # fmt: skip
+    return f"## Stages\n\n{table(head, rows)}\n\n{says}"
+
+
+def _noted(view: Mapping) -> str:
+    rows = [[row["stage"], code(row["site"]), words.figure(row["error_ratio"]), code(row["note"], 250)]
+            for row in view["noted"][:LISTED]]  # fmt: skip
+    many = "1 site passes" if view["noted_total"] == 1 else f"{words.count(view['noted_total'])} sites pass"
+    title = f"## Passed with a note\n\n{many} with a note; the first {len(rows)}:"
+    return f"{title}\n\n{table(('stage', 'site', 'ratio', 'why it passed'), rows)}" if rows else ""
+
+
+def _choices(view: Mapping) -> str:
+    head = ("stage", "choice", "made", "decided", "ambiguous", "differ", "beyond margin")
+    keys = ("total", "decided", "ambiguous", "disagreeing", "beyond_margin")
+    rows = [[words.one_line(entry["run"] or ""), code(entry["name"]), *(words.count(entry[key]) for key in keys)]
+            for entry in view["decisions"][:GAPS]]  # fmt: skip
+    return f"## Discrete choices\n\n{view['decisions_sentence']}\n\n{table(head, rows)}".rstrip()
+
+
+def _coverage(view: Mapping) -> str:
+    lines = []
+    for gap in view["coverage_gaps"][:GAPS]:
+        first = f" (first: {code(gap['sites'][0])})" if gap["sites"] else ""
+        many = "1 site" if gap["count"] == 1 else f"{words.count(gap['count'])} sites"
+        lines.append(f"- {gap['stage']}: {many}, {_plain(words.one_line(gap['reason']))}{first}")
+    left: Sequence = view["coverage_gaps"][GAPS:]
+    lines += [f"- … and {len(left)} more: see `report.json`."] if left else []
+    return "## Not compared\n\n" + "\n".join([*lines, *(f"- {text}" for text in view["gaps"])])
+
+
+def _machines(view: Mapping) -> str:
+    rows = [[code(key), code(left), code(right)] for key, left, right in view["environment"]]
+    return "## Environment\n\n" + table(("", "reference", "port"), rows)
+
+
+def _again(view: Mapping) -> str:
+    report = view["report"]
+    lines = [f"- {what}: {code(command, 2000)}" for what, command in view["commands"]]
+    spent = ", ".join(f"{words.one_line(name)} {value:g}" for name, value in report["seconds"].items())
+    lines += [f"- seconds spent: {spent}"] if spent else []
+    end = "Every site with its numbers: `sites.csv`; everything as data: `report.json`; the page: `report.html`."
+    return "\n\n".join(["## Do it again", "\n".join(lines), end])
