@@ -111,7 +111,7 @@ def element(place: int, a: np.ndarray, b: np.ndarray, exact: np.ndarray | None, 
     """One line of the table."""
     index = np.unravel_index(place, a.shape)
     return Element(
-        index="[" + ", ".join(str(i) for i in index) + "]",
+        index="[" + ", ".join(str(i) for i in index) + "]" if index else "",
         reference=number(a[index]),
         port=number(b[index]),
         truth=None if exact is None else number(exact[index]),
@@ -126,17 +126,17 @@ def number(value: complex) -> str:
 
 
 def share_beyond(error: np.ndarray, own: np.ndarray | None, exact: np.ndarray | None, limits: Tolerances) -> str:
-    """How many elements err more than any element may, in words."""
+    """How many elements err more than any element may, in words; empty for a single number."""
+    if error.ndim == 0:
+        return ""
     if own is None or exact is None:
         return f"{np.count_nonzero(error)} of {error.size} elements differ"
-    finite = np.abs(exact[np.isfinite(exact)])
-    floor = limits.ratio_floor_eps * EPS32 * finite.max(initial=0.0)
-    allowed = limits.ratio_largest * max(own[np.isfinite(own)].max(initial=0.0), floor)
+    largest = own[np.isfinite(own)].max(initial=0.0)
+    floor = limits.ratio_floor_eps * EPS32 * np.abs(exact[np.isfinite(exact)]).max(initial=0.0)
+    allowed = limits.ratio_largest * max(largest, floor)
+    whose = "the reference's own largest error" if largest >= floor else "what float32 rounding explains"
     beyond = np.count_nonzero(error > allowed)
-    return (
-        f"{beyond} of {error.size} elements err by more than {allowed:.2g}, "
-        f"which is {limits.ratio_largest:g} times the reference's own largest error"
-    )
+    return f"{beyond} of {error.size} elements err by more than {allowed:.2g}, {limits.ratio_largest:g} times {whose}"
 
 
 def worst_slice(error: np.ndarray) -> Slice | None:

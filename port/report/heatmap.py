@@ -27,7 +27,8 @@ def draw_heatmap(slice_: Slice, theme: Theme) -> bytes:
     aspect = "equal" if max(h / w, w / h) <= WIDEST else "auto"
     image = axes.imshow(np.ma.masked_invalid(cells), extent=extent, aspect=aspect, **look)
     row, column = slice_.worst
-    axes.plot(column, row, "o", mfc="none", mec=theme.limit, ms=11, mew=1.8)
+    for colour, width in (("black", 3.4), ("white", 1.5)):  # seen on any colour
+        axes.plot(column, row, "o", mfc="none", mec=colour, ms=11, mew=width)
     bar = figure.colorbar(image, ax=axes, shrink=0.9)
     bar.outline.set_edgecolor(theme.faint)
     bar.ax.tick_params(colors=theme.ink, labelsize=8)

@@ -45,7 +45,7 @@ def _cause(cause: CauseView) -> str:
     if cause.says:
         lines.append(f"- what it looks like: {_plain(words.one_line(cause.says))}")
     if cause.suggestion:
-        lines.append(f"- to mend it: {code(cause.suggestion, 400)}")
+        lines.append(f"- to mend it: {_plain(words.one_line(cause.suggestion))}")
     more = f" and {words.count(cause.sites - 1)} more" if cause.sites > 1 else ""
     lines.append(f"- first wrong site: {code(cause.site)}{more}; {_plain(words.one_line(cause.reason))}")
     if cause.also:
@@ -59,7 +59,7 @@ def _evidence(cause: CauseView) -> list[str]:
         return [f"- at {code(shown.site)}: {code(shown.missing)}"] if shown and shown.missing else []
     rows = [[code(one.index), one.reference, one.port, one.truth or words.NOTHING, one.error] for one in shown.elements]
     head = ("element", "reference", "port", "float64", "port errs by")
-    return ["", f"At {code(shown.site)} {shown.share}:", "", table(head, rows[:SHOWN])]
+    return ["", f"At {code(shown.site)}{', ' * bool(shown.share)}{shown.share}:", "", table(head, rows[:SHOWN])]
 
 
 def _broken(view: Mapping) -> str:
@@ -112,7 +112,9 @@ def _machines(view: Mapping) -> str:
 
 def _again(view: Mapping) -> str:
     report = view["report"]
-    lines = [f"- {what}: {code(command, 2000)}" for what, command in view["commands"]]
+    made = view["commands"]
+    lines = [f"- all of it: {code(made['again'], 2000)}"] if made["again"] else []
+    lines += [f"- the {side}'s runs: {code(command, 2000)}" for side, command in made["sides"]]
     spent = ", ".join(f"{words.one_line(name)} {value:g}" for name, value in report["seconds"].items())
     lines += [f"- seconds spent: {spent}"] if spent else []
     end = "Every site with its numbers: `sites.csv`; everything as data: `report.json`; the page: `report.html`."

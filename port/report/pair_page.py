@@ -63,7 +63,7 @@ def verdict_sentence(report: Mapping) -> str:
     covered = report["coverage"]
     if report["verdict"] == "pass":
         left = covered["sites_total"] - covered["sites_compared"]
-        rest = f"; {words.count(left)} were not compared, see Coverage" if left else ""
+        rest = f"; {words.count(left)} were not compared, each with its reason" if left else ""
         return (f"The port computes what the reference computes: none of {words.count(covered['sites_compared'])} values "
                 f"in {len(report['stages'])} stages errs more than rounding explains{rest}.")  # fmt: skip
     causes = report["root_causes"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -143,9 +144,15 @@ def coverage_gaps(report: Mapping) -> list[dict[str, Any]]:
     return gaps
 
 
-def commands(report: Mapping) -> list[tuple[str, str]]:
-    """How the report was made, line by line. -> (what, command)"""
-    found = [("everything again", report.get("command"))]
-    for side, environment in report["environment"].items():
-        found.append((f"the {side}'s runs alone, as they were started", environment.get(COMMAND)))
-    return [(what, str(line)) for what, line in found if line]
+def commands(report: Mapping) -> dict[str, Any]:
+    """How the report was made: all of it, and each side by itself."""
+    sides = [(side, as_module(environment[COMMAND])) for side, environment in report["environment"].items()
+             if environment.get(COMMAND)]  # fmt: skip
+    return {"again": report.get("command"), "sides": sides}
+
+
+def as_module(command: str) -> str:
+    """A run started by `python -m` as one can start it again: the interpreter replaces the module's name by its path."""
+    first, space, rest = str(command).partition(" ")
+    path = Path(first)
+    return f"python -m {path.parent.name}.{path.stem}{space}{rest}" if path.suffix == ".py" else str(command)

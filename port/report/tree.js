@@ -119,7 +119,7 @@
 
   function leafElement(row) {
     const leaf = document.createElement("div"), title = span("what", "");
-    title.title = row.site;
+    title.title = [row.site, row.text].filter(Boolean).join(": ");
     title.append(span("label", row.label), span("chip", data.stages[row.stage]));
     if (isCause(row)) {
       title.append(span("chip cause-chip", "root cause"));
@@ -127,7 +127,8 @@
     }
     line(leaf, row.state, title, "", row.ratio, row.largest);
     leaf.classList.add("leaf");
-    if (row.text) leaf.append(span("text", row.text));
+    // that it errs more than it may is told by the ratio; what else there is to say stands below
+    if (row.text && !(row.ratio !== null && row.text.startsWith("errs "))) leaf.append(span("text", row.text));
     row.leaf = leaf;
     return leaf;
   }
@@ -149,8 +150,10 @@
     append(branch.element, contents(branch));
   }
 
-  function contents(branch) {
-    return [...branch.rows.map(row => [leafElement, row]), ...branch.inside.map(one => [branchElement, one])];
+  function contents(branch) {   // all stages of a value stand together
+    const values = new Map();
+    for (const row of branch.rows) values.set(row.site, [...(values.get(row.site) ?? []), row]);
+    return [...[...values.values()].flat().map(row => [leafElement, row]), ...branch.inside.map(one => [branchElement, one])];
   }
 
   function open(branch) {
