@@ -5,7 +5,6 @@ import json
 import numpy as np
 
 from port.diagnose.evidence import Evidence, Finding
-from port.parity import tolerance
 from port.parity.causes import Cause
 from port.parity.compare import Stage
 from port.parity.measure import Row
@@ -53,7 +52,9 @@ def made_stages(wrong: str | None = WRONG, modules=MODULES, note: str | None = N
 
 def made_row(order, site, kind, module, bad) -> Row:
     if bad:
-        return Row(order, site, kind, module, 0.25, 0.5, 2e5, False, "errs 2e+05 times as much as the reference, limit 8")
+        return Row(
+            order, site, kind, module, 0.25, 0.5, 2e5, False, "errs 2e+05 times as much as the reference, limit 8"
+        )
     return Row(order, site, kind, module, 1e-7, 2e-7, 0.25 + order / 1000)
 
 
@@ -70,12 +71,16 @@ def made_cause(stages, wrong=WRONG) -> Cause:
     """The root cause, with its arrays and a finding."""
     truth, reference, port = made_arrays()
     rows = [row for row in stages["forward"].rows if row.reason]
-    evidence = Evidence("forward", "output", rows[0].site, wrong, "LeakyReLU", "", reference=reference, port=port, truth=truth)
+    evidence = Evidence(
+        "forward", "output", rows[0].site, wrong, "LeakyReLU", "", reference=reference, port=port, truth=truth
+    )
     finding = Finding("slope", SLOPE, "nn.LeakyReLU(alpha=0.1): MindSpore's default is 0.2.", 0.99)
     return Cause(wrong, "forward", rows, ["backward"], [finding], evidence)
 
 
-def made_pair(wrong: str | None = WRONG, modules=MODULES, note: str | None = None, model: str = "made") -> tuple[dict, Compared]:
+def made_pair(
+    wrong: str | None = WRONG, modules=MODULES, note: str | None = None, model: str = "made"
+) -> tuple[dict, Compared]:
     """(report.json's content, what was compared)"""
     stages = made_stages(wrong, modules, note)
     return report_of(Compared(stages, [made_cause(stages, wrong)] if wrong else []), model)
@@ -85,12 +90,14 @@ def report_of(compared: Compared, model: str = "made") -> tuple[dict, Compared]:
     """The report of a comparison, through JSON as the real one."""
     causes = [cause.as_dict() for cause in compared.causes]
     stages = {name: stage.summary(lambda row: row.ratio) for name, stage in compared.stages.items()}
-    port = {"framework": "mindspore", "version": "2.10.0", "device": "CPU", **BACKEND, "command": "/x/ms_model/capture_pair.py p.py"}
+    reference = {"framework": "torch", "version": "2.13.0", "device": "cpu", **BACKEND}
+    port = {"framework": "mindspore", "version": "2.10.0", "device": "CPU", **BACKEND}
+    port["command"] = "/x/ms_model/capture_pair.py p.py"
     report = {
         "schema": 2,
         "verdict": "pass" if compared.passed else "fail",
         "model": model,
-        "environment": {"reference": {"framework": "torch", "version": "2.13.0", "device": "cpu", **BACKEND}, "port": port},
+        "environment": {"reference": reference, "port": port},
         "coverage": coverage_of(compared.stages),
         "stages": stages,
         "root_causes": causes,
@@ -101,6 +108,3 @@ def report_of(compared: Compared, model: str = "made") -> tuple[dict, Compared]:
         "command": "python -m port verify --pair made.py --report reports/made",
     }
     return json.loads(json.dumps(report)), compared
-
-
-LIMITS = tolerance.load()

@@ -4,11 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from port.report import words
-from port.report.markdown import LISTED, code, table
-from port.report.sections import CauseView
+from port.report.markdown_parts import LISTED, code, plain, root_causes, table
 
-CAUSES = 20  # written out in full: GitHub takes 65 536 characters in all
-SHOWN = 3  # worst elements of each
 GAPS = 30
 
 
@@ -21,45 +18,12 @@ def pair_markdown(view: Mapping[str, Any]) -> str:
 def _head(view: Mapping) -> str:
     verdict = "✅ PASS" if view["passed"] else "❌ FAIL"
     about = f"{code(view['port'])} against {code(view['reference'])}"
-    return f"# {verdict}: {code(view['model'])}\n\n{_plain(view['sentence'])}\n\n{about}, {view['report']['created']}."
-
-
-def _plain(text: str) -> str:
-    """A sentence with names from outside in it, in which GitHub finds neither markup nor tags."""
-    return "".join(f"\\{c}" if c in "\\`*_[]<>|#@~" else c for c in text)
+    return f"# {verdict}: {code(view['model'])}\n\n{plain(view['sentence'])}\n\n{about}, {view['report']['created']}."
 
 
 def _causes(view: Mapping) -> str:
-    causes = view["root_causes"]
-    if not causes:
-        return "**Root causes:** none. Every module is right on right inputs." if view["passed"] else ""
-    left = len(causes) - CAUSES
-    more = [f"… and {left} more: see `report.json`."] if left > 0 else []
-    return "\n\n".join(["## Root causes", *(_cause(cause) for cause in causes[:CAUSES]), *more])
-
-
-def _cause(cause: CauseView) -> str:
-    name = "the network itself" if cause.module == "the network itself" else code(cause.module)
-    looks = f"**{cause.label.replace('_', ' ')}**" if cause.label != "unknown" else "no known signature"
-    lines = [f"### {cause.number}. {name} ({cause.stage}): {looks}", ""]
-    if cause.says:
-        lines.append(f"- what it looks like: {_plain(words.one_line(cause.says))}")
-    if cause.suggestion:
-        lines.append(f"- to mend it: {_plain(words.one_line(cause.suggestion))}")
-    more = f" and {words.count(cause.sites - 1)} more" if cause.sites > 1 else ""
-    lines.append(f"- first wrong site: {code(cause.site)}{more}; {_plain(words.one_line(cause.reason))}")
-    if cause.also:
-        lines.append(f"- also shows in: {', '.join(cause.also)}")
-    return "\n".join([*lines, *_evidence(cause)])
-
-
-def _evidence(cause: CauseView) -> list[str]:
-    shown = cause.evidence
-    if shown is None or not shown.elements:
-        return [f"- at {code(shown.site)}: {code(shown.missing)}"] if shown and shown.missing else []
-    rows = [[code(one.index), one.reference, one.port, one.truth or words.NOTHING, one.error] for one in shown.elements]
-    head = ("element", "reference", "port", "float64", "port errs by")
-    return ["", f"At {code(shown.site)}{', ' * bool(shown.share)}{shown.share}:", "", table(head, rows[:SHOWN])]
+    none = "**Root causes:** none. Every module is right on right inputs." if view["passed"] else ""
+    return root_causes(view["root_causes"]) or none
 
 
 def _broken(view: Mapping) -> str:
@@ -99,7 +63,7 @@ def _coverage(view: Mapping) -> str:
     for gap in view["coverage_gaps"][:GAPS]:
         first = f" (first: {code(gap['sites'][0])})" if gap["sites"] else ""
         many = "1 site" if gap["count"] == 1 else f"{words.count(gap['count'])} sites"
-        lines.append(f"- {gap['stage']}: {many}, {_plain(words.one_line(gap['reason']))}{first}")
+        lines.append(f"- {gap['stage']}: {many}, {plain(words.one_line(gap['reason']))}{first}")
     left: Sequence = view["coverage_gaps"][GAPS:]
     lines += [f"- … and {len(left)} more: see `report.json`."] if left else []
     return "## Not compared\n\n" + "\n".join([*lines, *(f"- {text}" for text in view["gaps"])])

@@ -67,7 +67,9 @@ def verdict_sentence(report: Mapping) -> str:
         return (f"The port computes what the reference computes: none of {words.count(covered['sites_compared'])} values "
                 f"in {len(report['stages'])} stages errs more than rounding explains{rest}.")  # fmt: skip
     causes = report["root_causes"]
-    where = [f"{words.one_line(cause['module'], 60) or 'the network itself'} ({cause['stage']})" for cause in causes[:3]]
+    where = [
+        f"{words.one_line(cause['module'], 60) or 'the network itself'} ({cause['stage']})" for cause in causes[:3]
+    ]
     if not where:
         failed = ", ".join(name for name, stage in report["stages"].items() if stage["verdict"] != "pass")
         return f"The port does not compute what the reference computes: no module alone is to blame, but it fails in {failed}."

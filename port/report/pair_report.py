@@ -16,14 +16,12 @@ from port.parity import tolerance
 from port.parity.compare import Stage
 from port.parity.pair_verify import Compared
 from port.report import words
-from port.report.headline import FILE_WIDTH
+from port.report.headline import CAUSES, FILE_WIDTH, show_cause
 from port.report.pair_markdown import pair_markdown
 from port.report.pair_page import build_pair_view, render_pair_page, stage_lines, verdict_sentence
-from port.report.sections import NETWORK
 from port.report.write import encodable
 
 COLUMNS = ("stage", "order", "site", "module", "kind", "max_abs", "max_abs_over_rms", "ratio", "reason", "note")
-CAUSES = 8  # shown in the terminal
 
 
 def write_pair_report(folder: Path, report: Mapping, compared: Compared) -> None:
@@ -49,7 +47,9 @@ def pair_csv(stages: Mapping[str, Stage]) -> str:
         for row in sorted(stage.rows, key=lambda row: row.order):
             numbers = (row.max_abs, row.relative, row.ratio)
             writer.writerow([name, f"{row.order:g}", row.site, row.module, row.kind, *numbers, row.reason, row.note])
-        writer.writerows([name, "", site, "", "", "", "", "", "", f"not compared: {why}"] for site, why in stage.skipped)
+        writer.writerows(
+            [name, "", site, "", "", "", "", "", "", f"not compared: {why}"] for site, why in stage.skipped
+        )
     return encodable(buffer.getvalue())
 
 
@@ -74,22 +74,13 @@ def show(report: Mapping, folder: Path | None) -> None:
         screen.print(Text(words.one_line(folder / "report.html", 4096)), soft_wrap=True)
 
 
-def show_cause(screen: Console, number: int, cause: Mapping) -> None:
-    """One root cause: what, where, and the line that mends it."""
-    where = Text(f"  {number}. {words.one_line(cause['module']) or NETWORK}", style="bold red")
-    label = "no known signature" if cause["diagnosis"] == "unknown" else cause["diagnosis"].replace("_", " ")
-    says = f"; {words.one_line(cause['says'])}" if cause["says"] else ""
-    screen.print(where + Text(f" ({cause['stage']}): {label}{says}", style="default"))
-    if cause["suggestion"]:
-        screen.print(Text(f"     mend: {words.one_line(cause['suggestion'])}", style="green"))
-    screen.print(Text(f"     at {words.one_line(cause['site'])}: {words.one_line(cause['reason'])}", style="dim"))
-
-
 def stage_table(report: Mapping) -> Table:
     """One row of figures per stage."""
     table = Table(header_style="bold")
     for name in ("stage", "verdict", "compared", "failing", "largest ratio", "where"):
-        table.add_column(name, overflow="fold", justify="right" if name in ("compared", "failing", "largest ratio") else "left")
+        table.add_column(
+            name, overflow="fold", justify="right" if name in ("compared", "failing", "largest ratio") else "left"
+        )
     for line in stage_lines(report):
         verdict = Text("pass", style="green") if line.passed else Text("FAIL", style="bold red")
         texts = (f"{line.compared} of {line.total}", str(line.failing), line.ratio, line.worst or words.NOTHING)
