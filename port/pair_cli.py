@@ -42,7 +42,7 @@ def add_types(parser: argparse.ArgumentParser) -> None:
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Where the result goes."""
-    parser.add_argument("--report", type=Path, help="folder for report.md and report.json")
+    parser.add_argument("--report", type=Path, help="folder for report.html, report.md, report.json and sites.csv")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="every site as a test case, for a build server")
     parser.add_argument("--json", action="store_true", help="print report.json on stdout")
 
@@ -69,7 +69,7 @@ def run_compare(args: argparse.Namespace, name: str = "", seconds: dict[str, flo
     report = make_report(name, compared, args.reference, args.port, seconds or {})
     report["command"] = "python -m port " + shlex.join(sys.argv[1:])
     if args.report:
-        write_pair_report(args.report, report)
+        write_pair_report(args.report, report, compared)
     if args.junit:
         write_junit(args.junit, compared.stages)
     if args.json:

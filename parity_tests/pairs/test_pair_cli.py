@@ -40,7 +40,12 @@ def test_a_different_port_is_1(tmp_path, capsys):
     assert code_of("verify", "--pair", pair, "--report", tmp_path / "report", "--quiet") == 1
     shown = capsys.readouterr().out
     assert "FAIL" in shown and "layer_norm" in shown and "epsilon" in shown
+    assert shown.rstrip().endswith("report/report.html")
     assert "**epsilon**" in (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    for part in ("Root cause 1", "layer_norm", "Give it epsilon=1e-05", "forward/layer_norm:out", "Do it again"):
+        assert part in page, part
+    assert len((tmp_path / "report" / "sites.csv").read_text(encoding="utf-8").splitlines()) > 200
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import re
 
-from port.report.markdown import code
+from port.report.markdown_parts import code
 from port.report.write import write_report
 
 GITHUB_LIMIT = 65536

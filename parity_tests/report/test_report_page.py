@@ -22,6 +22,7 @@ NESTED = {
     "dl",
     "figure",
     "picture",
+    "script",
     "style",
     "title",
     "p",
@@ -47,7 +48,7 @@ class Reader(HTMLParser):
             self.wrong.append(tag)
 
     def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script"):
             self.text += data
 
 

@@ -79,6 +79,11 @@ def end_to_end(job, compared: Compared) -> dict[str, object]:
     return result
 
 
+def clip_stages(compared: Compared, patch: PairCompared | None) -> dict[str, Stage]:
+    """Every stage that compares sites and is judged."""
+    return {name: stage for name, stage in compared.stages.items() if name != "free"} | patch_stages(patch)
+
+
 def patch_stages(patch: PairCompared | None) -> dict[str, Stage]:
     """What was compared on the patch, weights aside: those of the clip are the same."""
     found = patch.stages.items() if patch else ()

@@ -17,9 +17,11 @@ from port.errors import COULD_NOT_RUN, PortError
 from port.files import make_folder, whole_file
 from port.models import ttvsr
 from port.parity.capture import DETAIL_STEPS
+from port.parity.causes import Cause
 from port.parity.clip_compare import Compared, compare_clip, decides_alike
-from port.parity.clip_report import make_report, series_of
+from port.parity.clip_report import clip_stages, make_report, new_causes, series_of
 from port.parity.clip_training import verify_patch
+from port.parity.compare import Stage
 from port.parity.pair_verify import Compared as PairCompared
 from port.parity.trace import Trace
 from port.video.read import read_clip
@@ -70,6 +72,16 @@ class Outcome:
     frames: dict[str, np.ndarray | None]  # input, reference, port, truth
     compared: Compared | None = None  # stages and root causes with their evidence
     patch: PairCompared | None = None  # the same of backward and training
+
+    @property
+    def stages(self) -> dict[str, Stage]:
+        """All stages that compare sites, by the names of report.json."""
+        return clip_stages(self.compared, self.patch) if self.compared else {}
+
+    @property
+    def causes(self) -> list[Cause]:
+        """All root causes, those of the clip first."""
+        return [*self.compared.causes, *new_causes(self.compared, self.patch)] if self.compared else []
 
 
 def read_input(path: Path, max_frames: int | None, token_stride: int = ttvsr.TOKEN_STRIDE) -> np.ndarray:

@@ -16,10 +16,11 @@ from PIL import Image
 from port.parity.tolerance import Tolerances
 from port.report.words import one_line
 
-PHASES = {"bwd": "backward", "fwd": "forward", "up": "upsampling"}
+PHASES = {"bwd": "backward", "fwd": "forward", "up": "upsampling", "step": "optimiser steps"}
 SIZE, DPI = (11.0, 6.6), 130
 COLOURS_KEPT = 64  # of the PNG's palette: the chart has few, and this makes a third of the size
 LOWEST = 1e-6  # of the limit: smaller errors are drawn there, lest one tiny value squeeze all others
+FRAMES = "; the numbers are frames"
 LABEL_WIDTH = 0.02  # of the axis: what a frame number takes under the chart
 
 
@@ -77,18 +78,19 @@ def draw_chart(rows: Sequence[Mapping], limits: Tolerances, theme: Theme, wrong:
     along = Series(column(rows, "accumulated"), "along the network, choices imposed", theme.along, ".")
     alone = Series(column(rows, "fed"), "each alone, fed with the reference's inputs", theme.alone, "+")
     ratio = Series(column(rows, "ratio"), "error along the network against float64", theme.along, ".")
-    _panel(upper, [along, alone], limits.ratio_rms, "", theme)
-    _panel(lower, [ratio], limits.ratio_rms, "limit", theme)
+    alone_ratio = Series(column(rows, "fed_ratio"), "the same of each alone", theme.alone, "+")
+    draw_panel(upper, [along, alone], None, theme)
+    draw_panel(lower, [alone_ratio, ratio], limits.ratio_rms, theme)
     upper.set_ylabel("max |a \u2212 b| / rms(a)")
     lower.set_ylabel("error / reference's own")
     steps = steps_of(rows)
     for axes in (upper, lower):
-        _mark_steps(axes, steps, theme)
-        _point_at(axes, rows, wrong, theme)
+        mark_steps(axes, steps, theme)
+        point_at(axes, rows, wrong, theme)
         axes.set_xlim(-1, len(rows))
-    _name_phases(upper, steps, len(rows), theme)
-    _name_steps(lower, steps, len(rows), theme)
-    return _png(figure)
+    name_phases(upper, steps, len(rows), theme)
+    name_steps(lower, steps, len(rows), theme)
+    return png(figure)
 
 
 def column(rows: Sequence[Mapping], key: str) -> np.ndarray:
@@ -96,7 +98,7 @@ def column(rows: Sequence[Mapping], key: str) -> np.ndarray:
     return np.array([np.nan if row.get(key) is None else row[key] for row in rows], dtype=np.float64)
 
 
-def lowest_line(series: Sequence[Series], limit: float) -> float:
+def lowest_line(series: Sequence[Series], limit: float = 1.0) -> float:
     """Where errors of zero are drawn, which a logarithmic axis has no place for: a decade below all that are not."""
     values = np.concatenate([one.values for one in series])
     smallest = min(values[np.isfinite(values) & (values > 0)], default=limit)
@@ -113,24 +115,33 @@ def steps_of(rows: Sequence[Mapping]) -> list[Step]:
     return steps
 
 
-def _panel(axes: Axes, series: Sequence[Series], limit: float, limit_label: str, theme: Theme) -> None:
-    """One chart with its limit, which holds for the last series, drawn on top of the others."""
-    floor = lowest_line(series, limit)
+def draw_panel(axes: Axes, series: Sequence[Series], limit: float | None, theme: Theme) -> None:
+    """One chart with its limit, if there is one; what lies beyond it is ringed."""
+    floor = lowest_line(series, limit or 1.0)
     axes.set_yscale("log")
     for one in series:
         places = np.flatnonzero(np.isfinite(one.values))
         size = 5.5 if one.marker == "+" else 3.5
         heights = np.maximum(one.values[places], floor)
         axes.plot(places, heights, one.marker, color=one.colour, ms=size, mew=0.9, label=one.label)
-    beyond = np.flatnonzero(series[-1].values > limit)
-    if beyond.size:  # ringed, so that not only colour tells it
-        heights = series[-1].values[beyond]
-        axes.plot(beyond, heights, "o", mfc="none", mec=theme.limit, ms=7, mew=1.1, label="beyond the limit")
-    axes.axhline(limit, color=theme.limit, lw=1.3, ls="--", label=f"{limit_label}: {limit:g}")
-    highest = max(np.nanmax(one.values, initial=limit, where=np.isfinite(one.values)) for one in series)
+    if limit is not None:
+        ring_beyond(axes, series, limit, theme)
+        axes.axhline(limit, color=theme.limit, lw=1.3, ls="--", label=f"limit: {limit:g}")
+    least = limit or floor * 10
+    highest = max(np.nanmax(one.values, initial=least, where=np.isfinite(one.values)) for one in series)
     axes.set_ylim(floor / 2, highest * 50)  # room for the legend
     _label_powers(axes, floor, highest)
     _style(axes, theme)
+
+
+def ring_beyond(axes: Axes, series: Sequence[Series], limit: float, theme: Theme) -> None:
+    """A ring around what is beyond the limit, so that not only colour tells it."""
+    label = "beyond the limit"
+    for one in series:
+        beyond = np.flatnonzero(one.values > limit)
+        if beyond.size:
+            axes.plot(beyond, one.values[beyond], "o", mfc="none", mec=theme.limit, ms=7, mew=1.1, label=label)
+            label = "_nolegend_"
 
 
 def _label_powers(axes: Axes, floor: float, highest: float) -> None:
@@ -149,11 +160,15 @@ def _style(axes: Axes, theme: Theme) -> None:
     axes.grid(axis="y", color=theme.faint, lw=0.5, alpha=0.6)
     for spine in axes.spines.values():
         spine.set_color(theme.faint)
+    add_legend(axes, theme)
+
+
+def add_legend(axes: Axes, theme: Theme) -> None:
     look = {"labelcolor": theme.ink, "facecolor": theme.back, "edgecolor": theme.faint, "framealpha": 0.9}
     axes.legend(loc="upper left", fontsize=8.5, ncols=4, **look)
 
 
-def _mark_steps(axes: Axes, steps: Sequence[Step], theme: Theme) -> None:
+def mark_steps(axes: Axes, steps: Sequence[Step], theme: Theme) -> None:
     """A line where a step begins, a stronger one where a phase does."""
     for before, step in itertools.pairwise(steps):
         new_phase = before.phase != step.phase
@@ -161,7 +176,7 @@ def _mark_steps(axes: Axes, steps: Sequence[Step], theme: Theme) -> None:
                      alpha=0.7, zorder=0)  # fmt: skip
 
 
-def _point_at(axes: Axes, rows: Sequence[Mapping], site: str | None, theme: Theme) -> None:
+def point_at(axes: Axes, rows: Sequence[Mapping], site: str | None, theme: Theme) -> None:
     """Mark the site where it went wrong first."""
     place = next((i for i, row in enumerate(rows) if row["site"] == site), None)
     if place is None:
@@ -174,37 +189,37 @@ def _point_at(axes: Axes, rows: Sequence[Mapping], site: str | None, theme: Them
                   bbox={"fc": theme.back, "ec": "none", "pad": 1})  # fmt: skip
 
 
-def _name_phases(axes: Axes, steps: Sequence[Step], total: int, theme: Theme) -> None:
+def name_phases(axes: Axes, steps: Sequence[Step], total: int, theme: Theme) -> None:
     """What the network does, over the chart; aslant where there is little room."""
     for phase, group in itertools.groupby(steps, key=lambda step: step.phase):
         members = list(group)
         start, stop = members[0].start, members[-1].stop
-        name = _literal(PHASES.get(phase, phase))
+        name = literal(PHASES.get(phase, phase))
         narrow = (stop - start) / total < 0.012 * len(name)
         axes.annotate(name, ((start + stop) / 2, 1.01), xycoords=("data", "axes fraction"), va="bottom", fontsize=9.5,
                       ha="left" if narrow else "center", rotation=25 if narrow else 0, color=theme.ink)  # fmt: skip
 
 
-def _name_steps(axes: Axes, steps: Sequence[Step], total: int, theme: Theme) -> None:
-    """Frame numbers under the chart, as many as fit side by side."""
+def name_steps(axes: Axes, steps: Sequence[Step], total: int, theme: Theme, numbers: str = FRAMES) -> None:
+    """Numbers of frames or optimiser steps under the chart, as many as fit side by side."""
     shown, last = [], -math.inf
     for step in steps:
         if step.name != step.phase and step.middle - last >= LABEL_WIDTH * total:
             shown.append(step)
             last = step.middle
-    axes.set_xticks([step.middle for step in shown], [_literal(step.name.partition(".")[2]) for step in shown])
-    axes.set_xlabel("sites in the order in which the reference computes them; the numbers are frames", color=theme.ink)
+    axes.set_xticks([step.middle for step in shown], [literal(step.name.partition(".")[2]) for step in shown])
+    axes.set_xlabel(f"sites in the order in which the reference computes them{numbers}", color=theme.ink)
 
 
-def _literal(name: str) -> str:
+def literal(name: str) -> str:
     """A name that matplotlib takes as it is: the dollar sign would start a formula."""
     return one_line(name, 16).replace("$", r"\$")
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure, colours: int = COLOURS_KEPT) -> bytes:
     """Render without pyplot, which keeps figures and picks a window system."""
     raw, small = io.BytesIO(), io.BytesIO()
     FigureCanvasAgg(figure).print_png(raw)
-    image = Image.open(raw).convert("RGB").quantize(COLOURS_KEPT, dither=Image.Dither.NONE)
+    image = Image.open(raw).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
     image.save(small, "PNG", optimize=True)
     return small.getvalue()

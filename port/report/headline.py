@@ -10,7 +10,9 @@ from rich.text import Text
 from port.console import stdout
 from port.parity import tolerance
 from port.report import stages, summary, words
+from port.report.sections import NETWORK
 
+CAUSES = 8  # root causes shown
 FILE_WIDTH = 140  # where stdout is no terminal: wide enough for the names of sites
 
 
@@ -19,6 +21,8 @@ def headline(report: Mapping, folder: Path) -> None:
     report = summary.strict(report)
     screen = stdout if stdout.is_terminal else Console(highlight=False, width=FILE_WIDTH)
     screen.print(_verdict(report))
+    for number, cause in enumerate((report.get("root_causes") or [])[:CAUSES], 1):
+        show_cause(screen, number, cause)
     for cause in summary.causes(report)[:3]:
         screen.print(_cause(cause))
     screen.print(_stage_table(report))
@@ -39,6 +43,17 @@ def _cause(cause: summary.Cause) -> Text:
     where = f" at {words.one_line(cause.site)} ({words.one_line(cause.place)})" if cause.site else ""
     text = Text(f"  {words.one_line(cause.culprit)}", style="bold red")
     return text + Text(f"{where}, {cause.stage.lower()}: {words.one_line(cause.reason, 200)}", style="default")
+
+
+def show_cause(screen: Console, number: int, cause: Mapping) -> None:
+    """One root cause: what, where, and the line that mends it."""
+    where = Text(f"  {number}. {words.one_line(cause['module']) or NETWORK}", style="bold red")
+    label = "no known signature" if cause["diagnosis"] == "unknown" else cause["diagnosis"].replace("_", " ")
+    says = f"; {words.one_line(cause['says'])}" if cause["says"] else ""
+    screen.print(where + Text(f" ({cause['stage']}): {label}{says}", style="default"))
+    if cause["suggestion"]:
+        screen.print(Text(f"     mend: {words.one_line(cause['suggestion'])}", style="green"))
+    screen.print(Text(f"     at {words.one_line(cause['site'])}: {words.one_line(cause['reason'])}", style="dim"))
 
 
 def _stage_table(report: Mapping) -> Table:

@@ -3,39 +3,28 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from port.report import summary, words
+from port.report import words
+from port.report.markdown_parts import LISTED, code, root_causes, table
 from port.report.pictures import FrameStrip
 
-LISTED = 10  # rows of each table: GitHub takes 65 536 characters in all
 FOLDER = "pictures"
 
 
 def render_markdown(report: Mapping, view: Mapping[str, Any], strips: Sequence[FrameStrip], chart: bool) -> str:
     """The whole file. view: what `page.build_view` put together for both formats"""
-    parts = [_head(view), _causes(view), _figures(view), _stages(view), _excused(view), _gaps(view), _choices(view)]
+    parts = [_head(view), root_causes(view["root_causes"]), _causes(view), _figures(view), _stages(view)]
     parts += [
+        _excused(view),
+        _gaps(view),
+        _choices(view),
         _pictures(strips),
         _chart() if chart else "",
         _failing(view),
         _closest(view),
-        _machines(report),
+        _machines(view),
         _command(report),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def code(value: object, longest: int = 160) -> str:
-    """A name from outside as a code span, where GitHub obeys neither markup nor @names; the bar would end a cell."""
-    text = words.one_line("" if value is None else value, longest).replace("`", "\u02cb").replace("|", "\\|")
-    return f"`{text}`" if text.strip() else words.NOTHING
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A GitHub table, or nothing where there are no rows."""
-    if not rows:
-        return ""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _head(view: Mapping) -> str:
@@ -143,8 +132,8 @@ def _closest(view: Mapping) -> str:
     return "## Passing sites closest to a limit\n\n" + table(head, rows) if rows else ""
 
 
-def _machines(report: Mapping) -> str:
-    rows = [[code(key), code(left), code(right)] for key, left, right in summary.environment(report)]
+def _machines(view: Mapping) -> str:
+    rows = [[code(key), code(left), code(right)] for key, left, right in view["environment"]]
     return "## Environment\n\n" + table(("", "reference", "port"), rows)
 
 

@@ -1,81 +1,57 @@
-"""The report on a pair: what the terminal shows, report.md for a pull request, report.json, and JUnit for a build server."""
+"""The report on a pair: page, Markdown, data; what the terminal shows; and JUnit for a build server."""
 
+import csv
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from port.console import stdout
 from port.files import make_folder, whole_file, write_json, write_text
+from port.parity import tolerance
 from port.parity.compare import Stage
+from port.parity.pair_verify import Compared
+from port.report import words
+from port.report.headline import CAUSES, FILE_WIDTH, show_cause
+from port.report.pair_markdown import pair_markdown
+from port.report.pair_page import build_pair_view, render_pair_page, stage_lines, verdict_sentence
+from port.report.sections import kernel_gap_lines
+from port.report.write import encodable
+
+COLUMNS = ("stage", "order", "site", "module", "kind", "max_abs", "max_abs_over_rms", "ratio", "reason", "note")
 
 
-def write_pair_report(folder: Path, report: Mapping) -> None:
-    """report.json and report.md, in `folder`, made if need be."""
+def write_pair_report(folder: Path, report: Mapping, compared: Compared) -> None:
+    """Write report.html, report.md, report.json and sites.csv into `folder`, made if need be.
+
+    Everything is made before the first file is written, so that trouble with one leaves an earlier report untouched.
+    """
+    view = build_pair_view(report, compared, tolerance.load())
+    page, markdown, sites = render_pair_page(view), pair_markdown(view), pair_csv(compared.stages)
     folder = make_folder(folder)
+    write_text(folder / "sites.csv", sites)
     write_json(folder / "report.json", report)
-    write_text(folder / "report.md", markdown(report))
+    write_text(folder / "report.md", encodable(markdown))
+    write_text(folder / "report.html", encodable(page))
 
 
-def markdown(report: Mapping) -> str:
-    """Verdict, root causes, stages, what was not compared."""
-    lines = [f"# {report['verdict'].upper()}: {cell(report['model'])}", ""]
-    lines += [
-        "No root cause: every site is right on right inputs." if not report["root_causes"] else "## Root causes",
-        "",
-    ]
-    for number, cause in enumerate(report["root_causes"], 1):
-        lines += [f"{number}. **{cell(cause['module']) or 'the network itself'}** ({cause['stage']}): {cell(cause['reason'])}",
-                  f"   first at `{cell(cause['site'])}`, {cause['sites']} sites in all; "
-                  f"looks like **{cause['diagnosis']}**: {cell(cause['says'])}",
-                  f"   {cell(cause['suggestion'])}", ""]  # fmt: skip
-    lines += [
-        "## Stages",
-        "",
-        "| stage | verdict | compared | failing | largest ratio | where |",
-        "|---|---|---:|---:|---:|---|",
-    ]
-    lines += ["| " + " | ".join(row) + " |" for row in stage_rows(report)]
-    lines += ["", "## Kernel gaps", "", *kernel_gaps(report)] if report.get("kernel_gaps") else []
-    return "\n".join([*lines, "", "## Not compared", "", *not_compared(report), ""])
-
-
-def kernel_gaps(report: Mapping) -> list[str]:
-    """One line per operator whose kernel is known to err, and did."""
-    return [
-        f"- {cell(gap['op'])} of MindSpore {cell(gap['version'])} (catalogue {gap['entry']}): errs by up to "
-        f"{gap['measured']:.2g}, bound {gap['bound']:.2g}, at {len(gap['sites'])} sites (first: `{cell(gap['sites'][0])}`). "
-        f"Passed, for it is no mistake of the port. Instead: {cell(gap['instead'])}"
-        for gap in report.get("kernel_gaps", ())
-    ]
-
-
-def stage_rows(report: Mapping) -> list[list[str]]:
-    """One row of figures per stage."""
-    rows = []
-    for name, stage in report["stages"].items():
-        worst, covered = stage["worst"], report["coverage"]["stages"][name]
-        ratio = f"{worst['error_ratio']:.3g}" if worst and worst["error_ratio"] is not None else "-"
-        share = f"{covered['sites_compared']}/{covered['sites_total']}"
-        rows.append(
-            [name, stage["verdict"], share, str(stage["failing_total"]), ratio, cell(worst["site"]) if worst else "-"]
+def pair_csv(stages: Mapping[str, Stage]) -> str:
+    """Every site of every stage, one line each; what was not compared says why in its note and has no numbers."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for name, stage in stages.items():
+        for row in sorted(stage.rows, key=lambda row: row.order):
+            numbers = (row.max_abs, row.relative, row.ratio)
+            writer.writerow([name, f"{row.order:g}", row.site, row.module, row.kind, *numbers, row.reason, row.note])
+        writer.writerows(
+            [name, "", site, "", "", "", "", "", "", f"not compared: {why}"] for site, why in stage.skipped
         )
-    return rows
-
-
-def not_compared(report: Mapping) -> list[str]:
-    """One line per stage and reason."""
-    lines = [
-        f"- {name}: {entry['count']} sites, {cell(entry['reason'])} (first: `{cell(entry['sites'][0])}`)"
-        for name, covered in report["coverage"]["stages"].items()
-        for entry in covered["skipped"]
-    ]
-    if not any("training" in name for name in [*report["stages"], *report.get("notes", ())]):
-        lines.append("- training: the pair names no optimiser")
-    lines = lines or ["Everything was compared."]
-    return lines + [f"- {cell(note)}" for note in report.get("notes", ())]
+    return encodable(buffer.getvalue())
 
 
 def cell(text: object) -> str:
@@ -85,23 +61,34 @@ def cell(text: object) -> str:
 
 def show(report: Mapping, folder: Path | None) -> None:
     """The verdict, root causes and stages on stdout; the report's path comes last."""
+    screen = stdout if stdout.is_terminal else Console(highlight=False, width=FILE_WIDTH)
     passed = report["verdict"] == "pass"
-    verdict = f" {'PASS' if passed else 'FAIL'}  {cell(report['model'])} "
-    stdout.print(Text(verdict, style=f"bold white on {'dark_green' if passed else 'dark_red'}"))
-    for cause in report["root_causes"]:
-        where = cause["module"] or "the network itself"
-        stdout.print(
-            Text(f"  {cell(where)} ({cause['stage']}): {cause['diagnosis']}; {cell(cause['says'])}", style="red")
-        )
-        stdout.print(Text(f"    {cell(cause['suggestion'])}"))
-    table = Table("stage", "verdict", "compared", "failing", "largest ratio", "where")
-    for row in stage_rows(report):
-        table.add_row(*row)
-    stdout.print(table)
-    for line in kernel_gaps(report):
-        stdout.print(Text(f"kernel gap {line}"))
+    verdict = f" {'PASS' if passed else 'FAIL'}  {words.one_line(report['model'])} "
+    screen.print(Text(verdict, style=f"bold white on {'dark_green' if passed else 'dark_red'}"))
+    screen.print(Text(verdict_sentence(report)))
+    for number, cause in enumerate(report["root_causes"][:CAUSES], 1):
+        show_cause(screen, number, cause)
+    if report["root_causes"][CAUSES:]:
+        screen.print(Text(f"  ... and {len(report['root_causes']) - CAUSES} more"))
+    screen.print(stage_table(report))
+    for line in kernel_gap_lines(report):
+        screen.print(Text(f"kernel gap: {line}"))
     if folder:
-        stdout.print(Text(str(folder / "report.md")), soft_wrap=True)
+        screen.print(Text(words.one_line(folder / "report.html", 4096)), soft_wrap=True)
+
+
+def stage_table(report: Mapping) -> Table:
+    """One row of figures per stage."""
+    table = Table(header_style="bold")
+    for name in ("stage", "verdict", "compared", "failing", "largest ratio", "where"):
+        table.add_column(
+            name, overflow="fold", justify="right" if name in ("compared", "failing", "largest ratio") else "left"
+        )
+    for line in stage_lines(report):
+        verdict = Text("pass", style="green") if line.passed else Text("FAIL", style="bold red")
+        texts = (f"{line.compared} of {line.total}", str(line.failing), line.ratio, line.worst or words.NOTHING)
+        table.add_row(Text(line.name), verdict, *(Text(words.one_line(text, 100)) for text in texts))
+    return table
 
 
 def write_junit(path: Path, stages: Mapping[str, Stage]) -> None:

@@ -84,7 +84,16 @@ def _row_cause(key: str, row: Mapping) -> Cause:
 
 def decisions(report: Mapping) -> list[dict]:
     """Discrete choices of every run, with the name of the run."""
-    return [{"run": run, **entry} for key, run in RUNS for entry in report["stages"][key].get("decisions", [])]
+    found = [{"run": run, **entry} for key, run in RUNS for entry in report["stages"][key].get("decisions", [])]
+    return found or all_decisions(report)
+
+
+def all_decisions(report: Mapping) -> list[dict]:
+    """Discrete choices of every stage that counted some, or those that the report lists as a whole; None where unknown."""
+    found = [{"run": name, **entry} for name, stage in report["stages"].items() for entry in stage.get("decisions", [])]
+    found = found or [{"run": entry.get("stage"), **entry} for entry in report.get("decisions", [])]
+    unknown = dict.fromkeys(("total", "decided", "ambiguous", "disagreeing", "beyond_margin", "median_margin"))
+    return [{**unknown, "largest_margins": [], "steps": [], **entry} for entry in found]
 
 
 def decisions_sentence(entries: Sequence[Mapping]) -> str:
@@ -109,8 +118,8 @@ def gaps(report: Mapping) -> list[str]:
         f"{words.count(entry['count'])} {'site' if entry['count'] == 1 else 'sites'}: {words.one_line(entry['reason'])}"
         for entry in coverage["skipped"]
     ]
-    said += report["not_compared"]
-    if coverage["only_accumulated"]:
+    said += report.get("not_compared", [])
+    if coverage.get("only_accumulated"):
         inside = words.count(coverage["only_accumulated"])
         said.append(
             f"{inside} sites alone, fed with the reference's inputs: they lie inside steps that were not stored whole, "

@@ -30,6 +30,14 @@ STAGES = {  # key in report.json -> (title, what it shows)
         "The frames that come out: the port's against the reference's, and both against ground truth if given.",
     ),
 }
+PAIR_STAGES = {  # stage of a pair -> what it compares
+    "weights": "Parameters and buffers before the run, bit for bit.",
+    "forward": "Fed: inputs and outputs of every call of a module, the network's output, the loss.",
+    "backward": "Fed: the gradient at each of these, and of every parameter.",
+    "accumulated": "The port left to itself, forward and backward: what a user sees.",
+    "training": "Fed, step by step: loss, gradients, learning rates, updates, buffers.",
+    "accumulated training": "Optimiser steps left to themselves: loss and learning rates.",
+}
 DECISIONS = {
     "location": "the earlier position a token came from, rounded to whole cells (location map)",
     "argmax": "the keyframe whose token matches best (arg-max)",

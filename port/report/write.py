@@ -31,7 +31,8 @@ def write_report(folder: Path, outcome: Outcome) -> None:
     strips = make_strips(outcome.frames)
     wrong = (report["first_divergence"] or {}).get("site")
     charts = {kind: draw_chart(outcome.rows, limits, theme, wrong) for kind, theme in THEMES.items()}
-    view = build_view(report, outcome.rows, limits, _output_size(outcome))
+    compared, causes = getattr(outcome, "stages", None) or {}, getattr(outcome, "causes", None) or []
+    view = build_view(report, outcome.rows, limits, _output_size(outcome), compared, causes)
     page = render_page(report, view, strips, charts)
     markdown = render_markdown(report, view, strips, charts["light"] is not None)
     pictures = {picture.file_name: picture.jpeg for strip in strips for picture in strip.pictures}
@@ -40,8 +41,8 @@ def write_report(folder: Path, outcome: Outcome) -> None:
     _write_pictures(make_folder(folder / FOLDER), pictures)
     write_text(folder / "sites.csv", sites_csv(outcome.rows))
     write_json(folder / "report.json", report)
-    write_text(folder / "report.md", _encodable(markdown))
-    write_text(folder / "report.html", _encodable(page))
+    write_text(folder / "report.md", encodable(markdown))
+    write_text(folder / "report.html", encodable(page))
 
 
 def sites_csv(rows: Sequence[Mapping]) -> str:
@@ -51,7 +52,7 @@ def sites_csv(rows: Sequence[Mapping]) -> str:
     writer = csv.DictWriter(buffer, ["order", *names], lineterminator="\n")
     writer.writeheader()
     writer.writerows({"order": order, **row} for order, row in enumerate(rows))
-    return _encodable(buffer.getvalue())
+    return encodable(buffer.getvalue())
 
 
 def _write_pictures(folder: Path, pictures: Mapping[str, bytes]) -> None:
@@ -69,6 +70,6 @@ def _output_size(outcome: Outcome) -> str:
     return f"{reference.shape[3]} x {reference.shape[2]}" if reference is not None else "nothing"
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """File names from the system may hold half characters (surrogates), which UTF-8 refuses."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
