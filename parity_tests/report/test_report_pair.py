@@ -140,6 +140,7 @@ def test_what_was_not_compared_is_never_passed_over(tmp_path):
         assert "forward/gone:out@grad" in text and "RuntimeError: no kernel" in text and "call stack" not in text
         assert "no module alone is to blame, but it fails in backward, accumulated" in text
     assert "No root cause" in page.words
+    assert "| no number | `forward/gone:out@grad` |" in markdown  # and not the largest of those that pass
 
 
 def test_a_cause_whose_shapes_differ_has_a_reason_and_no_elements(tmp_path):

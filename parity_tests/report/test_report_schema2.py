@@ -64,6 +64,7 @@ def test_root_cause_stands_on_top_with_its_evidence(outcome, tmp_path):
     ):
         assert part in top, part
     assert page.wrong == [] and page.open == []
+    assert "What failed, stage by stage End to end" in top  # the module stands above and not here again
 
 
 def test_tree_coverage_chart_and_pictures_are_all_there(outcome, tmp_path):

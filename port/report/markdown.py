@@ -46,6 +46,8 @@ def _causes(view: Mapping) -> str:
     for cause in view["causes"]:
         where = f" at {code(cause.site)} ({words.one_line(cause.place)})" if cause.site else ""
         lines.append(f"- **{code(cause.culprit)}**{where}, {cause.stage.lower()}: {code(cause.reason, 300)}")
+    if view["root_causes"]:
+        return "**What failed, stage by stage**\n\n" + "\n".join(lines) if lines else ""
     title = "**First divergence, and what else failed**" if view["first"] else "**First divergence:** none; what failed"
     return title + "\n\n" + "\n".join(lines)
 

@@ -28,7 +28,7 @@ def _causes(view: Mapping) -> str:
 
 
 def _broken(view: Mapping) -> str:
-    return "\n\n".join(f"**Stage {name} broke off:** {code(why, 400)}" for name, why in view["broken"])
+    return "\n\n".join(f"**The port broke off** ({name}): {code(why, 400)}" for name, why in view["broken"])
 
 
 def _stages(view: Mapping) -> str:

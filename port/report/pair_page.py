@@ -16,7 +16,7 @@ UNTRAINED = "Training was not compared: the pair names no optimiser."
 
 @dataclass(frozen=True)
 class StageLine:
-    """One stage in a table. first: the first site that fails; worst: where the ratio is largest"""
+    """One stage in a table. first: the first site that fails; worst: where the ratio is largest, or one that has none"""
 
     name: str
     meaning: str
@@ -42,8 +42,7 @@ def build_pair_view(report: Mapping, compared: Compared, limits: Tolerances) -> 
         "reference": words.framework(report["environment"]["reference"]),
         "port": words.framework(report["environment"]["port"]),
         "stages": stage_lines(report),
-        "broken": [(name, words.first_paragraph(stage["broke_off"]))
-                   for name, stage in report["stages"].items() if stage["broke_off"]],
+        "broken": broken_off(report),
         "noted": [{"stage": name, **row} for name, stage in report["stages"].items() for row in stage["excused"]],
         "noted_total": sum(line.noted for line in stage_lines(report)),
         "limit": f"{limits.ratio_rms:g}",
@@ -79,16 +78,28 @@ def verdict_sentence(report: Mapping) -> str:
     return f"The port does not compute what the reference computes: {many}{',' * (len(causes) > 1)} {', '.join(where)}{more}."
 
 
+def broken_off(report: Mapping) -> list[tuple[str, str]]:
+    """(stages, message) of runs of the port that did not come to their end, each message once."""
+    found: dict[str, list[str]] = {}
+    for name, stage in report["stages"].items():
+        if stage["broke_off"]:
+            found.setdefault(words.first_paragraph(stage["broke_off"]), []).append(name)
+    return [(", ".join(names), why) for why, names in found.items()]
+
+
 def stage_lines(report: Mapping) -> list[StageLine]:
     """One line of figures per stage."""
     return [stage_line(name, stage, report["coverage"]["stages"][name]) for name, stage in report["stages"].items()]
 
 
 def stage_line(name: str, stage: Mapping, covered: Mapping) -> StageLine:
+    """A failing site without a number (missing, of another shape, not finite) counts as worse than any that passes."""
     worst, failing = stage["worst"], stage["failing"]
+    if failing and (worst is None or worst["reason"] is None):
+        worst = failing[0]
     ratio = words.NOTHING
     if worst:
-        ratio = words.figure(worst["error_ratio"]) if worst["error_ratio"] is not None else "not finite"
+        ratio = "no number" if worst["error_ratio"] is None else words.figure(worst["error_ratio"])
     return StageLine(
         name,
         words.PAIR_STAGES.get(name, ""),

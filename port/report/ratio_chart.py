@@ -82,7 +82,7 @@ def section(site: str) -> str:
 def draw_rows(
     axes: Axes, rows: Sequence[Row], places: Mapping[str, int], limit: float, label: str, theme: Theme
 ) -> None:
-    """One panel. An infinite ratio stands above all others; sites that fail without a number are crosses at the foot."""
+    """One panel. An infinite ratio stands above all others; sites that fail without a number are crosses on the upper edge."""
     values = np.full(len(places), np.nan)
     numbers = [row.ratio for row in rows if row.ratio is not None and np.isfinite(row.ratio)]
     above = 10 * max([limit, *numbers])
@@ -93,9 +93,9 @@ def draw_rows(
     charts.draw_panel(axes, [Series(values, label, theme.alone, ".")], limit, theme)
     blind = sorted({places[row.site] for row in rows if row.reason and not drawable(row.ratio)})
     if blind:
-        heights = np.full(len(blind), 0.05)
-        axes.plot(blind, heights, "x", color=theme.limit, ms=5, transform=axes.get_xaxis_transform(),
-                  label="fails without a number")  # fmt: skip
+        heights = np.full(len(blind), 0.99)
+        look = {"color": theme.limit, "ms": 5, "label": "fails without a number", "clip_on": False}
+        axes.plot(blind, heights, "x", transform=axes.get_xaxis_transform(), **look)
         charts.add_legend(axes, theme)
 
 

@@ -50,10 +50,11 @@ def subject(report: Mapping, output_size: str) -> dict[str, str]:
 
 
 def causes(report: Mapping) -> list[Cause]:
-    """Why the verdict is fail, the site that went wrong first in front. Empty for a pass."""
+    """Why the verdict is fail, the site that went wrong first in front; root causes stand by themselves. Empty for a pass."""
     found: list[Cause] = []
+    roots = {cause["site"] for cause in report.get("root_causes") or [] if cause["site"]}
     first = report["first_divergence"]
-    if first:
+    if first and not roots:
         found.append(_row_cause(first["stage"], first))
     for key in words.STAGES:
         stage = report["stages"][key]
@@ -61,7 +62,8 @@ def causes(report: Mapping) -> list[Cause]:
             found += _stage_causes(key, stage)
     known: dict[tuple, Cause] = {}
     for cause in found:  # a run that broke off says so in several stages; the first divergence stands in its stage too
-        known.setdefault((cause.site or cause.culprit, cause.reason), cause)
+        if cause.site not in roots:
+            known.setdefault((cause.site or cause.culprit, cause.reason), cause)
     return list(known.values())
 
 

@@ -71,6 +71,8 @@
   function figure(value) {
     if (value === null) return "–";
     if (!Number.isFinite(value)) return value > 0 ? "infinite" : "NaN";
+    const size = Math.abs(value);   // as Python's .3g has it
+    if (size !== 0 && (size < 1e-4 || size >= 1000)) return value.toExponential(2).replace(/\.?0+e/, "e");
     return String(Number(value.toPrecision(3)));
   }
 
