@@ -20,11 +20,14 @@ def red_pixels(data: bytes) -> int:
     return int((abs(picture(data) - RED).max(axis=2) < 24).sum())
 
 
-def rows_of(values) -> list[dict]:
-    return [
-        {"site": f"bwd.{i // 4:02d}/m{i}:out", "module": "m", "fed": v, "accumulated": v, "ratio": 1.0}
+def rows_of(values, ratio=1.0) -> list[dict]:
+    """ratio: of the last of them along the network, and of the first alone"""
+    rows = [
+        {"site": f"bwd.{i // 4:02d}/m{i}:out", "module": "m", "fed": v, "accumulated": v, "fed_ratio": 1.0, "ratio": 1.0}
         for i, v in enumerate(values)
     ]
+    rows[-1]["ratio"] = rows[0]["fed_ratio"] = ratio
+    return rows
 
 
 def test_steps_are_runs_of_sites():
@@ -53,7 +56,7 @@ def test_light_and_dark_are_pictures_of_their_own():
 
 
 def test_sites_beyond_the_limit_and_the_first_wrong_one_stand_out():
-    fine, wrong = rows_of([1e-6] * 20), rows_of([1e-6] * 19 + [1e-3])
+    fine, wrong = rows_of([1e-6] * 20), rows_of([1e-6] * 20, ratio=90.0)
     plain, ringed = (red_pixels(draw_chart(rows, load(), LIGHT)) for rows in (fine, wrong))
     marked = red_pixels(draw_chart(fine, load(), LIGHT, wrong=fine[7]["site"]))
     assert ringed > plain + 20 and marked > plain + 500

@@ -149,14 +149,14 @@ def test_sites_that_passed_by_exception_are_not_passed_over(make_outcome, tmp_pa
     row = {
         **stage["worst"],
         "max_abs_over_rms": 4.4e-5,
-        "error_ratio": 1.3,
+        "error_ratio": 9.3,
         "note": "excused: the reference rounds as far",
     }
     stage.update(excused=[row], worst=row)
     page = read_page(outcome, tmp_path)
     top = page.words[: page.words.index("Not compared")]
-    assert "exceptions are listed" in top and "1 site differs by more than the fixed limit" in top
-    assert "4.4e-05 x rms" in top and "beyond the limit 2e-05, excused" in top
+    assert "exceptions are listed" in top and "1 site errs by more than the limit" in top
+    assert "9.3 x reference's error" in top and "beyond the limit 8, excused" in top
     assert "excused: the reference rounds as far" in page.words and "1 beyond the limit but excused" in page.words
     assert "excused: the reference rounds as far" in (tmp_path / "report.md").read_text(encoding="utf-8")
     write.headline(outcome.report, tmp_path)
@@ -221,7 +221,7 @@ def test_nothing_at_all_to_show(broken_off, tmp_path):
 
 def test_passing_sites_are_ranked_by_share_of_the_limit(make_outcome, tmp_path):
     outcome = make_outcome()
-    outcome.rows[5]["fed"], outcome.rows[9]["ratio"], outcome.rows[3]["ratio"] = 1.5e-5, 6.0, 11.0  # 75 %, 60 %, fails
+    outcome.rows[5]["fed_ratio"], outcome.rows[9]["ratio"], outcome.rows[3]["ratio"] = 6.0, 4.8, 9.0  # 75 %, 60 %, fails
     page = read_page(outcome, tmp_path)
     ranking = page.words[page.words.index("Passing sites") : page.words.index("Environment")]
     sites = [outcome.rows[i]["site"] for i in (5, 9, 3)]

@@ -70,18 +70,8 @@ class Outcome:
     report: dict[str, object]
     rows: list[dict[str, object]]
     frames: dict[str, np.ndarray | None]  # input, reference, port, truth
-    compared: Compared | None = None  # stages and root causes with their evidence
-    patch: PairCompared | None = None  # the same of backward and training
-
-    @property
-    def stages(self) -> dict[str, Stage]:
-        """All stages that compare sites, by the names of report.json."""
-        return clip_stages(self.compared, self.patch) if self.compared else {}
-
-    @property
-    def causes(self) -> list[Cause]:
-        """All root causes, those of the clip first."""
-        return [*self.compared.causes, *new_causes(self.compared, self.patch)] if self.compared else []
+    stages: dict[str, Stage] = field(default_factory=dict)  # by the names of report.json
+    causes: list[Cause] = field(default_factory=list)  # with their evidence
 
 
 def read_input(path: Path, max_frames: int | None, token_stride: int = ttvsr.TOKEN_STRIDE) -> np.ndarray:
@@ -138,7 +128,8 @@ def judge(job: Job, compared: Compared, patch: PairCompared | None = None) -> Ou
         "port": free if free is not None else compared.traces["imposed"].output(),
         "truth": job.truth,
     }
-    return Outcome(make_report(job, compared, patch), series_of(compared), frames, compared, patch)
+    causes = [*compared.causes, *new_causes(compared, patch)]
+    return Outcome(make_report(job, compared, patch), series_of(compared), frames, clip_stages(compared, patch), causes)
 
 
 def prepare(job: Job) -> None:
