@@ -72,10 +72,17 @@ def not_compared(report: Mapping) -> list[str]:
         for name, covered in report["coverage"]["stages"].items()
         for entry in covered["skipped"]
     ]
+    lines += broken_off(report)
     if not any("training" in name for name in [*report["stages"], *report.get("notes", ())]):
         lines.append("- training: the pair names no optimiser")
     lines = lines or ["Everything was compared."]
     return lines + [f"- {cell(note)}" for note in report.get("notes", ())]
+
+
+def broken_off(report: Mapping) -> list[str]:
+    """One line per stage whose run did not go through, or proved nothing."""
+    stages = report["stages"].items()
+    return [f"- {name}: {cell(stage['broke_off'])}" for name, stage in stages if stage["broke_off"]]
 
 
 def cell(text: object) -> str:
@@ -98,6 +105,8 @@ def show(report: Mapping, folder: Path | None) -> None:
     for row in stage_rows(report):
         table.add_row(*row)
     stdout.print(table)
+    for line in broken_off(report):
+        stdout.print(Text(line, style="red"))
     for line in kernel_gaps(report):
         stdout.print(Text(f"kernel gap {line}"))
     if folder:
