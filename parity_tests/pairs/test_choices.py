@@ -9,7 +9,7 @@ from port import cli
 from port.diagnose.choices import Choice, costs, find_rule, margins
 from port.errors import PortError
 from port.parity import tolerance
-from port.parity.modes import FREE, compare_free
+from port.parity.modes import COMPILED, FREE, add_modes, compare_free
 from port.parity.pair import check_decisions
 from port.parity.pair_compare import compare_sites
 from port.parity.pair_decisions import Sources
@@ -238,3 +238,28 @@ def test_ties_broken_otherwise_are_named(pick, code, tmp_path, capsys):
     assert report["stages"]["compiled"]["verdict"] == "pass"
     assert any("judged against the eager run" in note for note in report["notes"]) == bool(code)
     assert free["total"] == 9 and free["ambiguous"] > 0 and (free["disagreeing"] > 0) == bool(code)
+
+
+@pytest.mark.parametrize("apart, passes", [(0.0, True), (3e-6, True), (1e-4, False)])
+def test_compiled_is_held_against_the_eager_run_where_choices_part(apart, passes, traced):
+    """The eager run chose otherwise than the reference, so its output is far off; the compiled one must be like it."""
+    value, chosen = np.linspace(1, 2, 64), EXACT.astype(np.float32).argmax(1).astype(np.int32)
+    made = lambda output, choice: {  # noqa: E731
+        IN: EXACT.astype(np.float32), OUT: choice.astype(np.int32), "end/output": output.astype(np.float32)
+    }  # fmt: skip
+    reference = traced(made(value, chosen))
+    truth = traced({IN: EXACT, OUT: chosen, "end/output": value.astype(np.float32) + 1e-6})
+    other = otherwise(0, 1)
+    port = {
+        "free": traced(made(value + 0.5, other)),
+        "imposed": traced(made(value, chosen)),
+        "compiled": traced(made(value + 0.5 + apart, other)),
+    }
+    port["forced"] = port["imposed"]
+    for trace in (reference, port["forced"]):
+        trace.about["ignore"] = {}
+    port["compiled"].about["compiled"] = {"eager": 3, "compiled": 0}
+    stages = {}
+    notes = add_modes(stages, {"reference": reference, "float64": truth}, port, tolerance.load())
+    assert stages[FREE].passed and stages[COMPILED].passed == passes
+    assert "chooses otherwise at forward/best:out" in notes[0]

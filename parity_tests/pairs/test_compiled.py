@@ -5,6 +5,7 @@ import pytest
 from port.errors import PortError
 from port.parity.modes import not_proved
 from port.parity.pair import check_compile
+from port.report.pair_report import markdown
 
 ACT = "nn.LeakyReLU(0.1)\n            self.pool = nn.AvgPool2d(2, stride=2)"
 BY_HOOK = ACT.replace(
@@ -42,7 +43,7 @@ def test_a_port_right_operation_by_operation_and_wrong_compiled_fails(verified):
 def test_what_cannot_be_compiled_fails_with_the_compilers_words(verified):
     report = verified((CONSTRUCT, f"{CONSTRUCT}            (y := x)\n"), extra="")
     assert report["verdict"] == "fail"
-    assert "NamedExpr" in report["stages"]["compiled"]["broke_off"]
+    assert "NamedExpr" in report["stages"]["compiled"]["broke_off"] and "NamedExpr" in markdown(report)
 
 
 def test_parts_are_compiled_where_named(verified):

@@ -1,6 +1,7 @@
 """The port left to itself: its own choices (stage "free decisions"), and compiled (stage "compiled")."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from port.parity.compare import Stage
 from port.parity.measure import Row, rms
 from port.parity.pair_compare import compare_sites, told_from_bugs
 from port.parity.pair_decisions import Sources
+from port.parity.ratio import error_ratios
 from port.parity.recorder import GRADIENT
 from port.parity.tolerance import Tolerances
 from port.parity.trace import Site, Trace
@@ -33,19 +35,42 @@ def add_modes(stages: dict[str, Stage], ours: Mapping[str, Trace], theirs: Mappi
     if compiled is None:
         stages[COMPILED] = absent(COMPILED, "compiled")
         return notes
-    free = stages.get(FREE)
-    truth = ours["float64"]
-    parted = [row.site for row in free.rows if not row.identical] if free else []
-    if parted and "free" in theirs:
-        truth = theirs["free"]
-        notes.append(f"compiled: judged against the eager run, for left to itself the port chooses otherwise at {parted[0]}")
     ignore = {**first.about["ignore"], **theirs["forced"].about["ignore"]}
-    stage = compare_sites(COMPILED, first, compiled, truth, limits, ignore, seen_from_outside, sources=sources)
-    stages[COMPILED] = stage
+    judge = partial(compare_sites, COMPILED, limits=limits, ignore=ignore, wanted=seen_from_outside, sources=sources)
+    free = stages.get(FREE)
+    parted = [row.site for row in free.rows if not row.identical] if free else []
+    eager = theirs["free"] if parted else theirs["imposed"]
+    if parted:
+        notes.append(
+            f"compiled: judged against the eager run, for left to itself the port chooses otherwise at {parted[0]}"
+        )
+        stages[COMPILED] = stage = judge(eager, compiled, eager)
+        as_the_reference_errs(stage, ours, compiled, eager, limits)
+    else:
+        stages[COMPILED] = stage = judge(first, compiled, ours["float64"])
+        if "noisy" in ours:
+            told_from_bugs(stage, stages, compiled, ours["float64"], ours["noisy"], first, limits, of_kernel)
     stage.broke_off = stage.broke_off or not_proved(compiled.about.get("compiled"))
-    if "noisy" in ours:
-        told_from_bugs(stage, stages, compiled, truth, ours["noisy"], first, limits, of_kernel)
-    return [*notes, beside_eager(stage, compiled, theirs["imposed"])]
+    return [*notes, beside_eager(stage, compiled, eager)]
+
+
+def as_the_reference_errs(
+    stage: Stage, ours: Mapping[str, Trace], compiled: Trace, eager: Trace, limits: Tolerances
+) -> None:
+    """Judge anew what is not as near to the eager run as to be exact: it may be as far from it as anything from the truth.
+
+    What anything may be apart follows from the reference's own error along the reference's choices.
+    """
+    for row in stage.failing:
+        first, truth = (
+            ours[name].whole(row.site) if row.site in ours[name].sites else None for name in ("reference", "float64")
+        )
+        if row.ratio is None or first is None or truth is None:
+            continue
+        exact, own = eager.whole(row.site).astype(np.float64), first - truth
+        row.ratio, largest = error_ratios(exact + own, compiled.whole(row.site), exact, limits)
+        if row.ratio <= limits.ratio_rms and largest <= limits.ratio_largest:
+            row.reason = None
 
 
 def seen_from_outside(site: Site) -> bool:

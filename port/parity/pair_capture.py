@@ -9,7 +9,7 @@ noisy       reference           float32, at every site as many times the referen
                                 what harmless rounding grows to along this network
 forced64    reference           every module fed with the reference's values in double precision: the truth of the forced run
 imposed     port                its own values, the reference's decisions
-free        port                its own values, its own decisions, without gradients; only where the reference decides anything
+free        port                its own values, its own decisions; only where the reference decides anything
 compiled    port                network and way back compiled, its own decisions: output, loss, gradients of parameters
 forced      port                every module, and on the way back every gradient, fed with the reference's values
 training    both                optimiser steps, each side on its own; training64 in double precision
@@ -68,7 +68,6 @@ class PairPass:
 
     dtype     OWN, the side's; PORT, the port's on either side; FLOAT64, from weights and inputs rounded to the side's
     training  "" for forward and backward, "own" or "given" for optimiser steps
-    backward  gradients, too
     compiled  nothing is seen inside; the trace says by counts that nothing ran in Python
     """
 
@@ -76,7 +75,6 @@ class PairPass:
     dtype: str = OWN
     training: str = ""
     factor: float = 1.0
-    backward: bool = True
     compiled: bool = False
 
 
@@ -88,7 +86,7 @@ PASSES = {
     "forcedcast": PairPass("all", PORT),
     "noisy": PairPass("noise", PORT),
     "imposed": PairPass("decisions"),
-    "free": PairPass(backward=False),
+    "free": PairPass(),
     "compiled": PairPass(compiled=True),
     "forced": PairPass("all"),
     "training": PairPass(training="own"),
@@ -154,7 +152,7 @@ def capture_pass(
             if spec.compiled:
                 about["compiled"] = pairs.run_compiled(side, recorder)
             else:
-                pairs.run(side, recorder, spec.backward)
+                pairs.run(side, recorder)
     except (PortError, MemoryError):
         raise
     except Exception as failure:  # a broken port may fail in any way; how far it came is worth a report

@@ -71,6 +71,9 @@ def show(report: Mapping, folder: Path | None) -> None:
     if report["root_causes"][CAUSES:]:
         screen.print(Text(f"  ... and {len(report['root_causes']) - CAUSES} more"))
     screen.print(stage_table(report))
+    for name, stage in report["stages"].items():
+        if stage["broke_off"]:
+            screen.print(Text(f"{name}: {words.one_line(stage['broke_off'])}", style="red"), soft_wrap=True)
     for line in kernel_gap_lines(report):
         screen.print(Text(f"kernel gap: {line}"))
     if folder:
