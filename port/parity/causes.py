@@ -69,7 +69,8 @@ def find_causes(stages: Mapping[str, Stage]) -> list[Cause]:
     """stages by the names of ORDER, all judged on right inputs. -> causes in the order of stages and execution"""
     causes: dict[tuple[str, bool], Cause] = {}
     for name in ORDER:
-        for module, rows in by_module(name, stages, earlier=bool(causes)).items():
+        wrong = frozenset(module for module, _ in causes)
+        for module, rows in by_module(name, stages, wrong).items():
             own = name == "training" and any(row.kind in FED for row in rows)
             if known := explained_by(module, name, own, causes):
                 known.also += [name] * (name not in known.also)
@@ -78,19 +79,21 @@ def find_causes(stages: Mapping[str, Stage]) -> list[Cause]:
     return list(causes.values())
 
 
-def by_module(name: str, stages: Mapping[str, Stage], earlier: bool) -> dict[str, list[Row]]:
+def by_module(name: str, stages: Mapping[str, Stage], wrong: frozenset[str]) -> dict[str, list[Row]]:
     """A stage's wrong rows in execution order under the module they are blamed on.
 
-    earlier  causes are known from stages before this one
+    wrong  modules known to be wrong from the stages before this one
     In training only updates and rates count where there are any: gradients are not fed there module by module.
     """
     if name not in stages:
         return {}
     rows = stages[name].failing
     if stages[name].broke_off:  # what a run did not come to is no fault of its own; where it broke off is
-        rows = [row for row in rows if row.reason != MISSING] or ([] if earlier else rows[:1])
+        rows = [row for row in rows if row.reason != MISSING] or ([] if wrong else rows[:1])
     if stages[name].cuts:
         rows = without_echoes(rows, stages[name].cuts)
+    if name == "backward":
+        rows = without_what_is_not_used(rows, wrong)
     if name == "training" and (fed := [row for row in rows if row.kind in FED]):
         rows = fed
     elif name == "training" and (still := standing_still(rows)):
@@ -116,8 +119,27 @@ def without_echoes(rows: list[Row], cuts: list[tuple[str, str]]) -> list[Row]:
             origins.append(row)
     if not origins:
         return rows
-    echo = lambda row: row.reason == MISSING or (row.reason or "").startswith(ALL_ZERO)  # noqa: E731
-    return origins + [row for row in rows if row not in origins and not echo(row)]
+    return origins + [row for row in rows if row not in origins and not nothing_came(row)]
+
+
+def nothing_came(row: Row) -> bool:
+    """Whether the port has no gradient there, or zeros, where the reference has one."""
+    return row.reason == MISSING or (row.reason or "").startswith(ALL_ZERO)
+
+
+def without_what_is_not_used(rows: list[Row], wrong: frozenset[str]) -> list[Row]:
+    """A module that leaves an input out, forward, sends no gradient to it: what is missing behind that is no fault of its own.
+
+    Nor is a sum of gradients behind it to which one of the missing belongs.
+    """
+    first = min((row.order for row in rows if row.module in wrong and nothing_came(row)), default=None)
+    if first is None:
+        return rows
+    behind: dict[str, float] = {}  # module -> from where on its gradients lack something
+    for row in sorted(rows, key=lambda row: row.order):
+        if row.module not in wrong and row.order > first and nothing_came(row):
+            behind.setdefault(row.module, row.order)
+    return [row for row in rows if row.order < behind.get(row.module, float("inf"))]
 
 
 def together(found: dict[str, list[Row]], stage: Stage) -> dict[str, list[Row]]:
