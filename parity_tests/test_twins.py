@@ -25,6 +25,7 @@ ONLY_PORT = {
     ("checkpoint.py", "_umask"): "MindSpore leaves files read-only",
     ("gate.py", "Gate.__init__"): "a cell holds what an autograd.Function is given with the value",
     ("gate.py", "Gate.bprop"): "the way back is a method called bprop in a cell",
+    ("device.py", "one_after_the_other"): "MindSpore's queues; PyTorch on a CPU has none",
     ("training.py", "Trainer._held"): "gradients are given to the optimiser in its own order",
 }
 ONLY_REFERENCE = {
