@@ -87,7 +87,7 @@ def test_loss():
 def test_some_channels_wrong():
     """Values laid side by side: what the wrong ones look like, not the whole."""
     wrong = X.copy()
-    wrong[:, 2:] = np.roll(X[:, 2:], 1, 3)
+    wrong[:, 2:, :, 1:] = X[:, 2:, :, :-1]
     finding = diagnose(evidence(X, wrong, "input"))[0]
     assert finding.label == "shift" and finding.says.startswith("channels 2 to 3: the picture is moved by 1")
 
