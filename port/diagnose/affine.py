@@ -128,6 +128,8 @@ def whole_number(ratio: float, evidence: Evidence) -> int | None:
     """The number of elements that a ratio (or its inverse) is, where it is the size of some axes of a value at hand."""
     if evidence.kind not in ("loss", "value", "gradient", "parameter_gradient") or ratio <= 0:
         return None
+    if evidence.kind == "value" and evidence.reference.size > 1:
+        return None  # what is summed or averaged over all elements is one number
     times = max(ratio, 1 / ratio)
     if times < 1.5 or abs(times - round(times)) > 1e-3 * times:
         return None

@@ -161,5 +161,5 @@ def named(evidence: Evidence, which: str) -> Mapping[str, np.ndarray]:
     return evidence.context.get(which) or {}
 
 
-FIRST = (missing, exchanged)
-EXPLANATIONS = (sum_of_two, warped, made_from_before)
+FIRST = (missing,)
+EXPLANATIONS = (exchanged, sum_of_two, warped, made_from_before)

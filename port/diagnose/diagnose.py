@@ -28,6 +28,7 @@ EXPLANATIONS = (
     *pointwise.EXPLANATIONS,
     *affine.EXPLANATIONS,
     *around.EXPLANATIONS,
+    *modules.LAST,
     *pointwise.LAST,
     *training.LAST,
 )

@@ -197,4 +197,20 @@ def other_function(evidence: Evidence) -> Finding | None:
     return None
 
 
+def dropped(evidence: Evidence) -> Finding | None:
+    """Some elements are zero, the others what the reference has, all times one factor: a dropout is at work."""
+    if not comparable(evidence) or evidence.kind != "output" or evidence.port.size < 64:
+        return None
+    a, b = reference_of(evidence), port_of(evidence)
+    kept = b != 0
+    share = float(np.mean(kept[a != 0])) if a.any() else 1.0
+    if not 0.02 < share < 0.98:
+        return None
+    factor = float((a * b)[kept].sum() / (a * a)[kept].sum())
+    says = f"{1 - share:.0%} of the elements are zero, the others {factor:.4g} times the reference's"
+    hint = "Call net.set_train(False); ops.dropout is active unless training=False; nn.Dropout(p=...) takes p by name."
+    return found(evidence, "training_mode", np.where(kept, factor * a, 0), says, hint, (31, 32))
+
+
+LAST = (dropped,)
 EXPLANATIONS = (slope, gelu, layer_norm, batch_norm, softmax_axis, other_function)

@@ -72,7 +72,8 @@ def find_causes(stages: Mapping[str, Stage]) -> list[Cause]:
     """stages by the names of ORDER, all judged on right inputs. -> causes in the order of stages and execution"""
     causes: dict[tuple[str, bool], Cause] = {}
     for name in ORDER:
-        for module, rows in by_module(name, stages, earlier=bool(causes)).items():
+        wrong = frozenset(module for module, _ in causes)
+        for module, rows in by_module(name, stages, wrong).items():
             own = name == "training" and any(row.kind in FED for row in rows)
             if known := explained_by(module, name, own, causes):
                 known.also += [name] * (name not in known.also)
@@ -81,10 +82,10 @@ def find_causes(stages: Mapping[str, Stage]) -> list[Cause]:
     return list(causes.values())
 
 
-def by_module(name: str, stages: Mapping[str, Stage], earlier: bool) -> dict[str, list[Row]]:
+def by_module(name: str, stages: Mapping[str, Stage], wrong: frozenset[str]) -> dict[str, list[Row]]:
     """A stage's wrong rows in execution order under the module they are blamed on.
 
-    earlier  causes are known from stages before this one
+    wrong  modules known to be wrong from the stages before this one
     In training only updates and rates count where there are any: gradients are not fed there module by module.
     """
     if name not in stages:
@@ -92,11 +93,11 @@ def by_module(name: str, stages: Mapping[str, Stage], earlier: bool) -> dict[str
     rows = stages[name].failing
     if stages[name].broke_off:  # what a run did not come to is no fault of its own; where it broke off is
         reached = max((row.order for row in stages[name].rows if row.reason != MISSING), default=-1.0)
-        rows = [row for row in rows if row.reason != MISSING or row.order < reached] or ([] if earlier else rows[:1])
+        rows = [row for row in rows if row.reason != MISSING or row.order < reached] or ([] if wrong else rows[:1])
     if name in WAY_FORWARD:
         rows = without_consequences(rows)
-    if stages[name].cuts:
-        rows = without_echoes(rows, stages[name].cuts)
+    if name == "backward":
+        rows = without_echoes(rows, stages[name].cuts, wrong)
     if name == "training" and (fed := [row for row in rows if row.kind in FED]):
         rows = fed
     elif name == "training" and (still := standing_still(rows)):
@@ -128,18 +129,55 @@ def standing_still(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row.kind == "buffer" and ALL_ZERO in row.reason and row.site.startswith("step.00/")]
 
 
-def without_echoes(rows: list[Row], cuts: list[tuple[str, str]]) -> list[Row]:
-    """The places where the port cuts the gradient, then what is wrong otherwise; not all that is missing behind a cut."""
-    by_site = {row.site: row for row in rows}
-    origins = []
+def without_echoes(rows: list[Row], cuts: list[tuple[str, str]], wrong: frozenset[str]) -> list[Row]:
+    """The places where the gradient ends, then what is wrong otherwise; not all that is missing behind such a place.
+
+    cuts   (site, module) where the port says itself that a value has no gradient
+    wrong  modules that are wrong forward: one that leaves an input out sends no gradient to it, either
+    Nor is a sum of gradients behind such a place a fault of its own, where one that belongs to it is missing.
+    """
+    silent = [row for row in rows if nothing_came(row)]
+    origins = cut_rows(rows, cuts)
+    first = -1.0 if origins else 0.0
+    if not origins:
+        origins = [row for row in silent if row.module in wrong] or silent[:1]
+        origins += [row for row in silent if row not in origins and swallowed(row, rows)]
+        first = min((row.order for row in origins), default=0.0)
+    behind: dict[str, float] = {}  # module -> from where on its gradients lack something
+    for row in silent:
+        if row not in origins and row.module not in wrong and row.order > first:
+            behind.setdefault(row.module, row.order)
+    return origins + [
+        row for row in rows
+        if row not in origins and (row.module in wrong or row.order < behind.get(row.module, float("inf")))
+    ]  # fmt: skip
+
+
+def cut_rows(rows: list[Row], cuts: list[tuple[str, str]]) -> list[Row]:
+    """The wrong rows of values that the port knows to have no gradient, blamed on whoever took it from them."""
+    by_site, found = {row.site: row for row in rows}, []
     for site, module in cuts:
         if row := by_site.get(site + GRADIENT):
             row.module = module
-            origins.append(row)
-    if not origins:
-        return rows
-    echo = lambda row: row.reason == MISSING or (row.reason or "").startswith(ALL_ZERO)  # noqa: E731
-    return origins + [row for row in rows if row not in origins and not echo(row)]
+            found.append(row)
+    return found
+
+
+def nothing_came(row: Row) -> bool:
+    """Whether the port has no gradient there, or zeros, where the reference has one."""
+    return row.reason == MISSING or (row.reason or "").startswith(ALL_ZERO)
+
+
+def swallowed(row: Row, rows: list[Row]) -> bool:
+    """Whether a gradient went into a module, rightly, and none came out at this input."""
+    call, mark, rest = row.site.removesuffix(GRADIENT).partition(":in")
+    nth = f"#{rest.partition('#')[2]}" if "#" in rest else ""
+    return bool(mark) and not any(other.site.startswith(f"{call}:out{nth}") for other in rows if same_call(other, nth))
+
+
+def same_call(row: Row, nth: str) -> bool:
+    """Whether a gradient's site belongs to the call of that number."""
+    return ("#" + row.site.removesuffix(GRADIENT).partition("#")[2] if "#" in row.site else "") == nth
 
 
 def together(found: dict[str, list[Row]], stage: Stage) -> dict[str, list[Row]]:
