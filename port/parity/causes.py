@@ -111,13 +111,13 @@ def by_module(name: str, stages: Mapping[str, Stage], wrong: frozenset[str]) -> 
 def without_consequences(rows: list[Row]) -> list[Row]:
     """Without what follows from an earlier site that one side does not have: nothing can be fed in its place.
 
-    A module's input or output of another shape is fed all the same, so it is a fault of its own.
+    A module's output of another shape is a fault of its own: what the module was given could be fed.
     """
     kept, lacking = [], None
     for row in rows:
         structural = row.reason in (MISSING, EXTRA) or row.reason.startswith("shape ")
-        fed = row.kind in ("input", "output") and row.reason not in (MISSING, EXTRA)
-        if lacking is None or row.module == lacking or not structural or fed:
+        own = row.kind == "output" and row.reason not in (MISSING, EXTRA)
+        if lacking is None or row.module == lacking or not structural or own:
             kept.append(row)
         if lacking is None and row.reason in (MISSING, EXTRA):
             lacking = row.module
