@@ -25,14 +25,14 @@ FLOORS = (
     ("files",),
     ("models", "metrics", "video", "weights", "diagnose"),
     ("parity",),
-    ("report", "infer", "demo", "selftest"),
+    ("report", "infer", "demo", "selftest", "shrink"),
     ("pair_cli", "selftest_cli"),
     ("cli",),
     ("__main__",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # The columns are started by the command line and the report is made of their traces: they know nothing of either.
-NOT_FOR_COLUMNS = {"port.cli", "port.pair_cli", "port.selftest_cli", "port.report", "port.demo", "port.__main__"}
+NOT_FOR_COLUMNS = {"port.cli", "port.pair_cli", "port.selftest_cli", "port.report", "port.demo", "port.shrink", "port.__main__"}
 
 
 def python_files(root, where):

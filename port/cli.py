@@ -35,6 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--weights", type=Path, help="checkpoint: .pth or .safetensors")
     check.add_argument("--input", type=Path, help="folder of frames, video file or .npy")
     pair_cli.add_output(check)
+    pair_cli.add_selection(check)
     check.add_argument("--truth", type=Path, help="ground truth, four times the size of the input")
     check.add_argument("--max-frames", type=int, metavar="N", help="read only the first N frames")
     check.add_argument(
@@ -77,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "capture": pair_cli.run_capture,
         "compare": pair_cli.run_compare,
         "selftest": selftest_cli.run_selftest,
+        "shrink": pair_cli.run_shrink,
         "verify": run_verify,
         "demo": run_demo,
     }
@@ -115,7 +117,8 @@ def wrong_combination(args: argparse.Namespace) -> str | None:
         missing = [f"--{name}" for name in ("weights", "input", "report") if getattr(args, name) is None]
         if missing:
             return f"the following arguments are required: {', '.join(missing)}"
-        return "--junit is for --pair so far; report.json has every stage of a model" if args.junit else None
+        for_pairs = [f"--{name}" for name in ("junit", *pair_cli.SELECTION) if getattr(args, name) is not None]
+        return f"{for_pairs[0]} is for --pair so far; report.json has every stage of a model" if for_pairs else None
     given = {"a model": args.model, "--input": args.input, "--truth": args.truth, "--max-frames": args.max_frames}
     if wrong := [name for name, value in given.items() if value is not None]:
         return f"--pair names networks and inputs in its file; {wrong[0]} does not go with it"

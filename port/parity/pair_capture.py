@@ -79,7 +79,8 @@ def capture_pass(
     spec = PASSES[name]
     writer = TraceWriter(out / name, limit_bytes)
     about = {"pair": side.pair.name, "backend": column.backend, "modules": column.pairs.described(side)}
-    about["ignore"] = dict(side.pair.ignore)
+    about["ignore"], about["sites_table"] = dict(side.pair.ignore), dict(side.pair.sites)
+    about["names"] = dict(side.names)  # the network's own names of its parameters -> the reference's
     weights = side.values()
     error, start = None, time.perf_counter()
     try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from port.errors import COULD_NOT_RUN, PortError
+from port.parity import selection as part
 from port.parity import tolerance
 from port.parity.causes import Cause, explain, find_causes, of_the_optimizer
 from port.parity.compare import Stage
@@ -22,6 +23,7 @@ from port.parity.pair_compare import (
     is_forward,
     told_from_bugs,
 )
+from port.parity.selection import EVERYTHING, Selection
 from port.parity.trace import Trace
 from port.weights import tensors_file
 
@@ -40,6 +42,7 @@ REFERENCE_PASSES = (
 PORT_PASSES = ("imposed", "forced", "training", "updates", "tiny")
 SIDES = {"torch": ("torch_ref", REFERENCE_PASSES), "ms": ("ms_model", PORT_PASSES)}
 SCHEMA = 2
+ALL_STAGES = ("weights", "forward", "backward", "accumulated", "training", "accumulated training")
 ACCUMULATED = "accumulated"  # judged along the whole network: says that something is wrong, not where
 
 
@@ -50,20 +53,28 @@ class Compared:
     stages: dict[str, Stage]
     causes: list[Cause]
     notes: list[str] = field(default_factory=list)
+    selection: Selection = EVERYTHING
+
+    @property
+    def judged(self) -> dict[str, Stage]:
+        """The stages that the verdict rests on."""
+        return part.judged(self.selection, self.stages)
 
     @property
     def passed(self) -> bool:
-        return not self.causes and all(stage.passed for stage in self.stages.values())
+        return bool(self.judged) and not self.causes and all(stage.passed for stage in self.judged.values())
 
 
 def capture_side(
-    side: str, pair: Path, out: Path, reference: Path, weights: Path | None = None, quiet: bool = False
-) -> None:
+    side: str, pair: Path, out: Path, reference: Path, weights: Path | None = None, quiet: bool = False,
+    selection: Selection = EVERYTHING,
+) -> None:  # fmt: skip
     """Run one half in a process of its own. Raises PortError where it could not run at all.
 
     side       "torch" or "ms"
     reference  folder of the reference's traces; those of the torch side are put there themselves
     weights    of the torch side; the port takes those that the reference left in its traces
+    selection  of the passes only those are run that it needs
     """
     package, passes = SIDES[side]
     if side == "ms":
@@ -71,7 +82,7 @@ def capture_side(
     for name in passes:  # an old trace must never be taken for a new one
         shutil.rmtree(out / name, ignore_errors=True)
     command = [sys.executable, "-m", f"{package}.capture_pair", str(pair), "--out", str(out)]
-    command += ["--passes", ",".join(passes), "--reference", str(reference)]
+    command += ["--passes", ",".join(selection.passes(side, passes)), "--reference", str(reference)]
     command += ["--weights", str(weights)] if weights else []
     run(command + ["--quiet"] * quiet)
 
@@ -91,10 +102,13 @@ def surroundings() -> dict[str, str]:
     return {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONPATH": path}
 
 
-def compare_folders(reference: Path, port: Path, own_training: bool = True) -> Compared:
+def compare_folders(
+    reference: Path, port: Path, own_training: bool = True, selection: Selection = EVERYTHING
+) -> Compared:
     """Compare the traces of two sides, made here or elsewhere. Needs no framework.
 
     own_training  False: the port was only trained along the reference's gradients, never left to itself
+    selection     what of it is judged
     """
     limits = tolerance.load()
     for folder in (reference, port):
@@ -102,14 +116,16 @@ def compare_folders(reference: Path, port: Path, own_training: bool = True) -> C
             raise PortError(f"there is no folder {folder}. Name the two folders that `port capture` wrote.")
     ours = {path.parent.name: Trace(path.parent) for path in reference.glob("*/trace.json")}
     theirs = {path.parent.name: Trace(path.parent) for path in port.glob("*/trace.json")}
-    for name in ("reference", "float64", "forced64"):
+    for name in selection.passes("torch", ("reference", "float64", "forced64")):
         if name not in ours:
             raise PortError(f"{reference} holds no trace of the pass {name!r}. Capture the reference again.")
         if ours[name].about["error"]:
             raise PortError(f"the reference did not run through ({name}): {ours[name].about['error']}.")
-    if missing := [name for name in ("forced", "imposed") if name not in theirs]:
+    if missing := [name for name in selection.passes("ms", ("forced", "imposed")) if name not in theirs]:
         raise PortError(f"{port} holds no trace of the pass {missing[0]!r}. Capture the port again.")
-    stages, traces = compare_stages(ours, theirs, limits, reference, port, own_training)
+    part.check_names(selection, ours["reference"])
+    stages, traces = compare_stages(ours, theirs, limits, reference, port, own_training, selection)
+    stages = part.apply(selection, stages, ours["reference"], theirs["forced"])
     causes = find_causes({name: stage for name, stage in stages.items() if not name.startswith(ACCUMULATED)})
     weights = tuple(
         tensors_file.load(folder / "weights.safetensors").tensors
@@ -117,35 +133,50 @@ def compare_folders(reference: Path, port: Path, own_training: bool = True) -> C
     )
     for cause in causes:
         explain(cause, *traces, weights)
-    return Compared(stages, of_the_optimizer(causes))
+    return Compared(stages, of_the_optimizer(causes), selection=selection)
 
 
-def compare_stages(ours, theirs, limits, reference: Path, port: Path, own_training: bool):
+def compare_stages(
+    ours, theirs, limits, reference: Path, port: Path, own_training: bool, selection: Selection = EVERYTHING
+):
     """-> stages by name, and the traces (reference, port, truth) that each of the judged-on-right-inputs stages compared"""
-    first, forced, exact = ours["reference"], theirs["forced"], ours["forced64"]
+    first, forced, exact = ours["reference"], theirs["forced"], ours.get("forced64")
     ignore = {**first.about["ignore"], **forced.about["ignore"]}
-    stages = {
-        "weights": compare_weights(reference / "reference", port / "forced"),
-        "forward": compare_sites("forward", first, forced, exact, limits, ignore, is_forward),
-        "backward": compare_sites("backward", first, forced, exact, limits, ignore, is_backward),
-        ACCUMULATED: compare_sites(ACCUMULATED, first, theirs["imposed"], ours["float64"], limits, ignore),
-    }
-    if "noisy" in ours:
-        told_from_bugs(stages[ACCUMULATED], stages, theirs["imposed"], ours["float64"], ours["noisy"], first, limits)
-    stages["backward"].cuts = find_cuts(first, forced)
+    stages = {"weights": compare_weights(reference / "reference", port / "forced")}
     traces = ({"forward": first, "backward": first}, {"forward": forced, "backward": forced},
               {"forward": exact, "backward": exact})  # fmt: skip
+    if exact:
+        stages["forward"] = compare_sites("forward", first, forced, exact, limits, ignore, is_forward)
+        stages["backward"] = compare_sites("backward", first, forced, exact, limits, ignore, is_backward)
+        stages["backward"].cuts = find_cuts(first, forced)
+    if selection.wants(ACCUMULATED):
+        imposed, free64 = theirs["imposed"], ours["float64"]
+        stages[ACCUMULATED] = compare_sites(ACCUMULATED, first, imposed, free64, limits, ignore)
+        if "noisy" in ours:
+            told_from_bugs(stages[ACCUMULATED], stages, imposed, free64, ours["noisy"], first, limits)
     if "training" in ours:
-        add_training(stages, traces, ours, theirs, limits, own_training)
+        add_training(stages, traces, ours, theirs, limits, own_training, selection)
     return stages, traces
 
 
-def add_training(stages, traces, ours, theirs, limits, own: bool) -> None:
+def add_training(stages, traces, ours, theirs, limits, own: bool, selection: Selection = EVERYTHING) -> None:
     """Optimiser steps: fed with the reference's parameters and gradients, the same with tiny gradients, and left alone."""
-    if missing := [name for name in ("training",) * own + ("updates", "tiny") if name not in theirs]:
+    own, fed = own and selection.wants(f"{ACCUMULATED} training"), selection.wants("training")
+    if missing := [name for name in ("training",) * own + ("updates", "tiny") * fed if name not in theirs]:
         why = f"the port left no trace of the pass {missing[0]!r} though the reference was trained"
         stages["training"] = Stage("training", "complete", broke_off=why)
         return
+    if fed:
+        add_fed_training(stages, traces, ours, theirs, limits)
+    if own:
+        stages[f"{ACCUMULATED} training"] = compare_updates(
+            "accumulated training", ours["training"], theirs["training"], ours["training64"], limits, {"loss", "lr"},
+            ours["training"],
+        )  # fmt: skip
+
+
+def add_fed_training(stages, traces, ours, theirs, limits) -> None:
+    """Steps from the reference's parameters along its gradients, and, where those are right, along tiny ones."""
     start = ours["training"]
     kinds = {"loss", "gradient", "lr", "update", "buffer"}
     given = compare_updates("training", start, theirs["updates"], ours["updates64"], limits, kinds, start)
@@ -156,10 +187,6 @@ def add_training(stages, traces, ours, theirs, limits, own: bool) -> None:
         chosen = ("tiny", "tiny", "tiny64")
     given.broke_off = given.broke_off or tiny.broke_off
     stages["training"] = given
-    if own:
-        stages[f"{ACCUMULATED} training"] = compare_updates(
-            "accumulated training", start, theirs["training"], ours["training64"], limits, {"loss", "lr"}, start
-        )
     for held, side, name in zip(traces, (ours, theirs, ours), chosen, strict=True):
         held["training"] = side[name]
 
@@ -171,12 +198,16 @@ def make_report(
     backends = {name: Trace(folder).about for name, folder in
                 (("reference", reference / "reference"), ("port", port / "forced"))}  # fmt: skip
     stages = {name: stage.summary(lambda row: row.ratio) for name, stage in compared.stages.items()}
+    for name in compared.stages.keys() - compared.judged.keys():
+        stages[name]["verdict"] = "not compared"
     causes = [cause.as_dict() for cause in compared.causes]
+    left_out = part.left_out(compared.selection, compared.stages, ALL_STAGES)
     return {
         "schema": SCHEMA,
         "verdict": "pass" if compared.passed else "fail",
         "model": pair or str(backends["reference"]["pair"]),
         "environment": {name: {**about["backend"], **about["environment"]} for name, about in backends.items()},
+        "selection": left_out,
         "coverage": coverage_of(compared.stages),
         "stages": stages,
         "root_causes": causes,

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from xml.etree import ElementTree
 
 from rich.table import Table
 from rich.text import Text
 
 from port.console import stdout
-from port.files import make_folder, whole_file, write_json, write_text
-from port.parity.compare import Stage
+from port.files import make_folder, write_json, write_text
+from port.report.diff import diff_lines
+from port.report.words import cell
 
 
 def write_pair_report(folder: Path, report: Mapping) -> None:
@@ -21,9 +21,9 @@ def write_pair_report(folder: Path, report: Mapping) -> None:
 
 def markdown(report: Mapping) -> str:
     """Verdict, root causes, stages, what was not compared."""
-    lines = [f"# {report['verdict'].upper()}: {cell(report['model'])}", ""]
+    lines = [f"# {report['verdict'].upper()}: {cell(report['model'])}", "", *partly(report)]
     lines += [
-        "No root cause: every site is right on right inputs." if not report["root_causes"] else "## Root causes",
+        "No root cause: every site compared is right on right inputs." if not report["root_causes"] else "## Root causes",
         "",
     ]
     for number, cause in enumerate(report["root_causes"], 1):
@@ -38,7 +38,17 @@ def markdown(report: Mapping) -> str:
         "|---|---|---:|---:|---:|---|",
     ]
     lines += ["| " + " | ".join(row) + " |" for row in stage_rows(report)]
-    return "\n".join([*lines, "", "## Not compared", "", *not_compared(report), ""])
+    lines += ["", "## Not compared", "", *not_compared(report), ""]
+    return "\n".join([*lines, *(diff_lines(report["diff"]) if "diff" in report else [])])
+
+
+def partly(report: Mapping) -> list[str]:
+    """What a verdict on a part of the sites leaves open."""
+    left = report.get("selection", {}).get("left_out")
+    if not left:
+        return []
+    passed = report["verdict"] == "pass"
+    return [f"{'Passed what was compared' if passed else 'Only a part was compared'}; left out: {cell(left)}.", ""]
 
 
 def stage_rows(report: Mapping) -> list[list[str]]:
@@ -61,14 +71,11 @@ def not_compared(report: Mapping) -> list[str]:
         for name, covered in report["coverage"]["stages"].items()
         for entry in covered["skipped"]
     ]
-    if not any("training" in name for name in report["stages"]):
+    not_run = report.get("selection", {}).get("not_run", {})
+    lines += [f"- {name}: {cell(why)}" for name, why in not_run.items()]
+    if not any("training" in name for name in [*report["stages"], *not_run]):
         lines.append("- training: the pair names no optimiser")
     return lines or ["Everything was compared."]
-
-
-def cell(text: object) -> str:
-    """Text from files and networks, safe inside a Markdown line."""
-    return "".join(c if c.isprintable() else "?" for c in str(text)).replace("|", "\\|").replace("`", "'")
 
 
 def show(report: Mapping, folder: Path | None) -> None:
@@ -76,6 +83,8 @@ def show(report: Mapping, folder: Path | None) -> None:
     passed = report["verdict"] == "pass"
     verdict = f" {'PASS' if passed else 'FAIL'}  {cell(report['model'])} "
     stdout.print(Text(verdict, style=f"bold white on {'dark_green' if passed else 'dark_red'}"))
+    for line in filter(None, partly(report)):
+        stdout.print(Text(f"  {line}"), soft_wrap=True)
     for cause in report["root_causes"]:
         where = cause["module"] or "the network itself"
         stdout.print(
@@ -86,22 +95,7 @@ def show(report: Mapping, folder: Path | None) -> None:
     for row in stage_rows(report):
         table.add_row(*row)
     stdout.print(table)
+    for line in filter(None, diff_lines(report["diff"]) if "diff" in report else []):
+        stdout.print(Text(line), soft_wrap=True)
     if folder:
         stdout.print(Text(str(folder / "report.md")), soft_wrap=True)
-
-
-def write_junit(path: Path, stages: Mapping[str, Stage]) -> None:
-    """Every site as a test case, every stage as a suite; what was not compared is skipped, never passed."""
-    root = ElementTree.Element("testsuites")
-    for name, stage in stages.items():
-        suite = ElementTree.SubElement(root, "testsuite", name=name, tests=str(len(stage.rows) + len(stage.skipped)),
-                                       failures=str(len(stage.failing)), skipped=str(len(stage.skipped)))  # fmt: skip
-        for row in stage.rows:
-            case = ElementTree.SubElement(suite, "testcase", classname=name, name=row.site)
-            if row.reason:
-                ElementTree.SubElement(case, "failure", message=row.reason)
-        for site, why in stage.skipped:
-            case = ElementTree.SubElement(suite, "testcase", classname=name, name=site)
-            ElementTree.SubElement(case, "skipped", message=why)
-    with whole_file(path) as draft:
-        ElementTree.ElementTree(root).write(draft, encoding="utf-8", xml_declaration=True)
