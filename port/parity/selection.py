@@ -85,7 +85,9 @@ def make_selection(only: str | None, stages: str | None, until: str | None) -> S
     chosen = tuple(stages.split(",")) if stages is not None else ()
     for name in chosen:
         if name not in STAGES:
-            raise UsageError(f"--stages: there is no stage {name!r}{nearest(name, STAGES)}; known: {', '.join(STAGES)}.")
+            raise UsageError(
+                f"--stages: there is no stage {name!r}{nearest(name, STAGES)}; known: {', '.join(STAGES)}."
+            )
     selection = Selection(tuple(only.split(",")) if only is not None else (), chosen, until)
     if not selection.chosen:
         raise UsageError(

@@ -45,9 +45,7 @@ def read_earlier(path: Path) -> Earlier:
         with open(table, encoding="utf-8", newline="") as rows:
             sites = {(row["stage"], row["site"]): row.get("reason") or "" for row in csv.DictReader(rows)}
         return Earlier(path, report, sites, whole=True)
-    listed = {
-        (name, row["site"]): row["reason"] for name, stage in stages.items() for row in stage.get("failing", ())
-    }
+    listed = {(name, row["site"]): row["reason"] for name, stage in stages.items() for row in stage.get("failing", ())}
     return Earlier(path, report, listed, whole=False)
 
 
@@ -136,9 +134,7 @@ def notes(earlier: Earlier) -> list[str]:
     """What the old report cannot say."""
     if earlier.whole:
         return []
-    hidden = {
-        name: stage["failing_total"] - len(stage["failing"]) for name, stage in earlier.report["stages"].items()
-    }
+    hidden = {name: stage["failing_total"] - len(stage["failing"]) for name, stage in earlier.report["stages"].items()}
     found = ["the earlier report has no sites.csv: sites that left the comparison are counted, not named"]
     found += [f"{name}: {n} failing sites of the earlier report are not listed there, so they show as newly failing"
               for name, n in hidden.items() if n > 0]  # fmt: skip
@@ -172,7 +168,9 @@ def diff_lines(diff: Mapping) -> list[str]:
     lines += [f"- still there: {cell(named(cause))}" for cause in diff["causes"]["still"]]
     for name, change in diff["stages"].items():
         if change["failing"][0] != change["failing"][1]:
-            lines.append(f"- {name}: failing {shown(change['failing'])}, largest ratio {shown(change['largest_ratio'])}")
+            lines.append(
+                f"- {name}: failing {shown(change['failing'])}, largest ratio {shown(change['largest_ratio'])}"
+            )
     lines += listed("fails now", [f"{row['stage']} `{cell(row['site'])}`: {cell(row['reason'])}"
                                   for row in diff["newly_failing"]])  # fmt: skip
     lines += listed("mended", [f"{row['stage']} `{cell(row['site'])}`" for row in diff["mended"]])

@@ -37,7 +37,8 @@ def make_alone(folder: Path, kept, say: Callable[[str], None]) -> Recipe | None:
     if about["kind"] is None or about["too_large"]:
         return None
     weights = {name.removeprefix("weight/"): array for name, array in kept.arrays.items() if name.startswith("weight/")}
-    given = {name: array for name, array in kept.arrays.items() if name.startswith(("argument/", "output_gradient/"))}
+    kinds = ("argument/", "output_gradient/") if about["kind"] == "backward" else ("argument/",)
+    given = {name: array for name, array in kept.arrays.items() if name.startswith(kinds)}
     imports = copy_pair(folder, kept)
     write_scripts(folder, SCRIPTS)
     write_arrays(folder / "weights.safetensors", weights)
@@ -78,11 +79,12 @@ def keep(folder: Path, name: str, arrays: dict[str, np.ndarray]) -> dict[str, np
     reference = load_file(folder / f"{name}.torch.safetensors")
     port = folder / f"{name}.mindspore.safetensors"
     expected = {"reference": reference["value"], "truth": reference["truth"]}
-    write_arrays(folder / "expected.safetensors", expected | ({"port": load_file(port)["value"]} if port.is_file() else {}))
-    if (shapes := reference.get("output_shapes")) is not None:
-        gradients = [key for key in arrays if key.startswith("output_gradient/")]
-        for key, shape in zip(gradients, np.split(shapes, len(gradients)), strict=True):
-            arrays[key] = arrays[key][tuple(slice(int(n)) for n in shape if n >= 0)]
+    write_arrays(
+        folder / "expected.safetensors", expected | ({"port": load_file(port)["value"]} if port.is_file() else {})
+    )
+    for key in (key for key in arrays if key.startswith("output_gradient/")):
+        shape = reference["shape/" + key.partition("/")[2]]
+        arrays[key] = arrays[key][tuple(slice(int(n)) for n in shape[1:])]
     write_arrays(folder / "data.safetensors", arrays or {"nothing": np.zeros(1, np.float32)})
     return arrays
 

@@ -71,5 +71,3 @@ def start(folder: Path, *words: object) -> subprocess.CompletedProcess:
 def size(arrays: Mapping[str, np.ndarray]) -> int:
     """Bytes."""
     return sum(array.nbytes for array in arrays.values())
-
-

@@ -28,7 +28,11 @@ from port.shrink.call import arguments_of
 from port.weights import tensors_file
 
 FOLDER = "causes"
-LARGEST, LARGEST_CAUSE, LARGEST_NETWORK = 64 << 20, 256 << 20, 512 << 20  # bytes of an array, of a cause, of the network
+LARGEST, LARGEST_CAUSE, LARGEST_NETWORK = (
+    64 << 20,
+    256 << 20,
+    512 << 20,
+)  # bytes of an array, of a cause, of the network
 CALL = re.compile(r"(?P<label>[^/]+)/(?P<module>[^:]*):(?P<place>in|out)(?P<path>[^#@]*)(?:#(?P<nth>\d+))?(@grad)?")
 
 
@@ -42,7 +46,7 @@ def keep_causes(report: Path, compared: Compared, reference: Path, port: Path) -
     weights = tuple(
         tensors_file.load(path / "weights.safetensors").tensors for path in (reference / "reference", port / "forced")
     )
-    shared = keep_network(folder, str(first.about["pair"]), weights[0])
+    shared = keep_network(folder, str(forced.about["pair"]), weights[0])
     for number, cause in enumerate(compared.causes, 1):
         others = [other.module for other in compared.causes if other is not cause]
         about, arrays = evidence_of(cause, first, forced, weights, others)
@@ -54,7 +58,7 @@ def keep_causes(report: Path, compared: Compared, reference: Path, port: Path) -
 def keep_network(folder: Path, spec: str, weights: Mapping[str, np.ndarray]) -> dict[str, object]:
     """The pair's file, its inputs and the reference's weights. -> what is said of them in every cause"""
     path = Path(spec).resolve()
-    about = {"pair": str(path), "paths": [str(Path.cwd()), str(ROOT)], "network_too_large": []}
+    about = {"pair": str(path), "paths": list(dict.fromkeys([str(Path.cwd()), str(ROOT)])), "network_too_large": []}
     try:
         inputs = load_pair(spec).inputs
         write_text(folder / "pair.py", path.read_text(encoding="utf-8"))

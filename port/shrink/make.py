@@ -74,7 +74,9 @@ def read_cause(report: Path, number: int) -> Kept:
     try:
         causes = json.loads((report / "report.json").read_text(encoding="utf-8"))["root_causes"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PortError(f"no report in {report}: {error}. Name a folder that `port verify --pair --report` wrote.") from error
+        raise PortError(
+            f"no report in {report}: {error}. Name a folder that `port verify --pair --report` wrote."
+        ) from error
     if not causes:
         raise PortError(f"the report in {report} names no root cause, so there is nothing to reproduce.")
     if not 1 <= number <= len(causes):
@@ -84,7 +86,9 @@ def read_cause(report: Path, number: int) -> Kept:
         about = json.loads((folder / f"{number}.json").read_text(encoding="utf-8"))
         arrays = load_file(folder / f"{number}.safetensors")
     except (OSError, ValueError) as error:
-        raise PortError(f"no evidence of root cause {number} in {folder}: {error}. Run the verification again.") from error
+        raise PortError(
+            f"no evidence of root cause {number} in {folder}: {error}. Run the verification again."
+        ) from error
     if not (folder / "pair.py").is_file():
         raise PortError(
             f"the pair's file was not at hand when {report} was written. Run `port compare` where the file is, or "

@@ -14,7 +14,7 @@ from port.shrink.keep import write_arrays
 
 SCRIPTS = {"shrunk.py": "shrunk", "run_torch.py": "network_torch", "run_mindspore.py": "network_mindspore",
            "check.py": "network_check"}  # fmt: skip
-ADDED = '''
+ADDED = """
 
 # ---- added by `port shrink`: the stored inputs in place of the pair's own
 {steps}
@@ -26,7 +26,7 @@ def inputs():
 
     stored = load_file(Path(__file__).with_name("inputs.safetensors"))
     return tuple(stored[str(i)] for i in range(len(stored)))
-'''
+"""
 
 
 def make_with_network(folder: Path, kept, say: Callable[[str], None]) -> Recipe:

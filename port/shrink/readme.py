@@ -13,15 +13,16 @@ def write_readme(folder: Path, kept, recipe) -> str:
     where = {side: read_where(folder, side) for side in ("torch", "mindspore")}
     name = about["module"] or "the network itself"
     now, before = recipe.bytes, recipe.before
-    small = f"{now:,} bytes of weights and inputs, {now / before:.0%} of the network's {before:,}" if before else f"{now:,} bytes"
+    small = f"{now:,} bytes of weights and inputs"
+    small += f", {now / before:.0%} of the network's {before:,}" if before else ""
     lines = [
         f"# {name}: {about['diagnosis']}", "",
         f"Found at `{about['telling_site']}` ({about['stage']}): {about['reason']}", "",
         *([f"It looks like **{about['diagnosis']}**: {about['says']}.", f"{about['suggestion']}", ""] if about["says"] else []),
         "## Run it", "",
         "    python check.py", "",
-        "runs `run_torch.py` and `run_mindspore.py` and compares both with float64. Exit code 1 while the fault is there, 0 when "
-        "it is mended.", "Mend the port in `pair.py` here (or where the table below says) and run it again.", "",
+        "runs `run_torch.py` and `run_mindspore.py` and compares both with float64. Exit code 1 while the fault is "
+        "there, 0 when it is mended.", "Mend the port in `pair.py` here (or where the table below says) and run it again.", "",
         "## The code", "",
         "| side | computed by | made at |", "|---|---|---|",
         f"| reference | {where['torch']['class']} | {where['torch']['made'] or '-'} |",
@@ -44,8 +45,8 @@ def what_runs(recipe, stage: str) -> list[str]:
     if recipe.alone:
         return [
             "The module is called alone with what the reference gave it: `data.safetensors` (arguments, gradients that arrive "
-            "at its output), `weights.safetensors`. `expected.safetensors` has what came out when the folder was made. It needs",
-            "numpy, safetensors, PyTorch and MindSpore, nothing else.",
+            "at its output), `weights.safetensors`. `expected.safetensors` has what came out when the folder was made.",
+            "It needs numpy, safetensors, PyTorch and MindSpore, nothing else.",
         ]
     return [
         "The fault lies between modules, in the loss, the optimiser or the state of training, so the whole network runs"
@@ -60,7 +61,11 @@ def what_runs(recipe, stage: str) -> list[str]:
 def read_where(folder: Path, side: str) -> dict[str, str]:
     """What a script wrote down about the code; nothing where it did not come to that."""
     path = folder / f"where_{side}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"class": "(could not be built)", "made": ""}
+    return (
+        json.loads(path.read_text(encoding="utf-8"))
+        if path.is_file()
+        else {"class": "(could not be built)", "made": ""}
+    )
 
 
 def tidy(folder: Path) -> None:
@@ -69,5 +74,3 @@ def tidy(folder: Path) -> None:
         leftover.unlink()
     for name in ("traces", "__pycache__"):
         shutil.rmtree(folder / name, ignore_errors=True)
-
-
