@@ -10,8 +10,9 @@ from port.errors import PortError
 from port.parity.compare import Stage
 from port.report.words import cell
 
-LISTED = 20  # sites written out on the terminal and in report.md; report.json has all
-PACKAGES = ("reference", "port")
+LISTED = 8  # sites written out on the terminal and in report.md; report.json has all
+SIDES = ("reference", "port")
+OF_THE_RUN = frozenset({"command"})  # differs from run to run and says nothing about what computed
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ def make_diff(earlier: Earlier, report: Mapping, stages: Mapping[str, Stage]) ->
     stages  the sites of the new run
     """
     old = earlier.report
-    now = {(name, row.site): row.reason or "" for name, stage in stages.items() for row in stage.rows}
+    now: dict[tuple[str, str], str] = {}
+    for name, row in ((name, row) for name, stage in stages.items() for row in stage.rows):
+        now[name, row.site] = now.get((name, row.site)) or row.reason or ""  # training may judge a site twice
     before, lost = earlier.sites, coverage_lost(earlier, report, now)
     failing = [key for key, why in now.items() if why and not before.get(key)]
     mended = [key for key, why in before.items() if why and now.get(key) == ""]
@@ -112,12 +115,12 @@ def coverage_lost(earlier: Earlier, report: Mapping, now: Mapping) -> list[dict[
 def environment_changes(old: Mapping, new: Mapping) -> list[dict[str, object]]:
     """Versions, devices and the like that differ, side by side."""
     changes = []
-    for side in PACKAGES:
+    for side in SIDES:
         before, now = flat(old.get(side, {})), flat(new.get(side, {}))
         changes += [
             {"side": side, "what": key, "old": before.get(key), "new": now.get(key)}
             for key in {**before, **now}
-            if before.get(key) != now.get(key)
+            if before.get(key) != now.get(key) and key not in OF_THE_RUN
         ]
     return changes
 

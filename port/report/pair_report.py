@@ -47,8 +47,9 @@ def partly(report: Mapping) -> list[str]:
     left = report.get("selection", {}).get("left_out")
     if not left:
         return []
-    passed = report["verdict"] == "pass"
-    return [f"{'Passed what was compared' if passed else 'Only a part was compared'}; left out: {cell(left)}.", ""]
+    said = "Passed what was compared" if report["verdict"] == "pass" else "Only a part was compared"
+    said = said if report["coverage"]["sites_compared"] else "Nothing was compared"
+    return [f"{said}; left out: {cell(left)}.", ""]
 
 
 def stage_rows(report: Mapping) -> list[list[str]]:
