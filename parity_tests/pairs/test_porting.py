@@ -1,7 +1,7 @@
 """docs/porting.md is true: its code is the pair's, and every mistake it makes is named as it says, by the commands it gives.
 
-A documented `verify --pair FILE ...` is run as `capture` of the changed port and `compare ...` with the same flags, so that the
-reference runs once for all.
+A documented `verify --pair FILE ...` is run as `compare ...` with the same flags, on traces captured once: verifying is
+capturing both sides and comparing, and both are the same code for both verbs.
 """
 
 import json
@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from parity_tests.pairs.conftest import capture_ports
 from port import cli
 from port.parity.pair_verify import capture_side
 
 DENOISER = Path(__file__).with_name("denoiser_pair.py")
+FINISHED = "The finished port"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "porting.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 FOUND = {  # what the sections are about: (module, stage, diagnosis)
@@ -62,22 +64,25 @@ def words_of(text):
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
-    """A folder with the reference's traces in `reference`."""
+    """A folder with the traces of the reference, and of a port for every section, in a folder of its name."""
     folder = tmp_path_factory.mktemp("porting")
     capture_side("torch", DENOISER, folder / "reference", folder / "reference", quiet=True)
+    texts = {start: changed(section(start)) for start in FOUND} | {FINISHED: DENOISER.read_text(encoding="utf-8")}
+    pairs = [folder / f"{start}.py" for start in texts]
+    for pair in pairs:
+        pair.write_text(texts[pair.stem], encoding="utf-8")
+    capture_ports(pairs, folder, folder / "reference")
     return folder
 
 
 @pytest.fixture
 def follow(work, monkeypatch, capsys):
-    """follow(start of a section's title, text of the pair) -> exit code, what was printed"""
+    """follow(start of a section's title) -> exit code of its command, what was printed"""
     monkeypatch.chdir(work)
 
-    def run(start, text):
-        Path("my_denoiser.py").write_text(text, encoding="utf-8")
-        capture_side("ms", Path("my_denoiser.py"), work / "port", work / "reference", quiet=True)
+    def run(start):
         capsys.readouterr()
-        code = cli.main(["compare", "reference", "port", *flags(section(start))])
+        code = cli.main(["compare", "reference", start, *flags(section(start))])
         return code, words_of(capsys.readouterr().out)
 
     return run
@@ -101,7 +106,7 @@ def test_every_mistake_of_the_page_is_followed():
 
 @pytest.mark.parametrize("start", FOUND)
 def test_mistake_is_named_as_the_page_says(start, follow, work, capsys):
-    code, shown = follow(start, changed(section(start)))
+    code, shown = follow(start)
     assert code == 1
     assert [line for line in expected(start) if line not in shown] == []
     if (where := dict(zip(flags(section(start)), flags(section(start))[1:], strict=False)).get("--report")) is None:
@@ -118,10 +123,10 @@ def test_mistake_is_named_as_the_page_says(start, follow, work, capsys):
 def test_finished_port_passes_and_the_last_mistake_is_gone(follow, work):
     """Follows the sections in order: the report with the last mistake is there by then, or is made here."""
     if not (work / "reports" / "momentum").is_dir():
-        follow("Mistake 3", changed(section("Mistake 3")))
-    code, shown = follow("The finished port", DENOISER.read_text(encoding="utf-8"))
+        follow("Mistake 3")
+    code, shown = follow(FINISHED)
     assert code == 0
-    assert [line for line in expected("The finished port") if line not in shown] == []
+    assert [line for line in expected(FINISHED) if line not in shown] == []
     report = json.loads((work / "reports" / "mine" / "report.json").read_text(encoding="utf-8"))
     assert report["verdict"] == "pass" and report["diff"]["regressions"] == []
     assert report["coverage"]["sites_compared"] > 300

@@ -160,6 +160,8 @@ def chosen_by(row, patterns: tuple[str, ...]) -> bool:
 
 def module_at(site: str) -> str:
     """The module whose input, output or parameter a site is; the network for its output and its loss."""
+    if site.startswith("end/"):
+        return NETWORK
     name = site.partition("/")[2] or site
     if ":" in name:
         return name.partition(":")[0]

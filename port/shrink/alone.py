@@ -27,7 +27,6 @@ class Recipe:
     bytes: int
     before: int
     imports: dict[str, list[str]]
-    why: str = ""
     changes: list[str] = field(default_factory=list)  # what was cut, in words
 
 
@@ -44,7 +43,9 @@ def make_alone(folder: Path, kept, say: Callable[[str], None]) -> Recipe | None:
     write_arrays(folder / "weights.safetensors", weights)
     about = {name: about[name] for name in ("module", "port_module", "names", "kind", "call", "stage") if name in about}
     site = kept.about["telling_site"]
-    write_about(folder, **about, site=site, path=kept.about.get("path", ""), paths=imports["paths"])
+    write_about(
+        folder, **about, site=site, path=kept.about.get("path", ""), paths=imports["paths"], found=category(kept)
+    )
     trials = list(candidates(given, worst_place(kept.arrays))) if given else [given]
     trials.sort(key=size)
     say(f"trying {len(trials)} sizes of the module's inputs")
@@ -55,7 +56,7 @@ def make_alone(folder: Path, kept, say: Callable[[str], None]) -> Recipe | None:
     full = max(trials, key=size)
     changes = [f"{name} {list(full[name].shape)} to {list(array.shape)}" for name, array in chosen.items()
                if array.shape != full[name].shape]  # fmt: skip
-    return Recipe(True, size(chosen) + size(weights), before, imports, changes=changes)
+    return Recipe(True, size(chosen) + size(weights), before, imports, changes)
 
 
 def try_out(folder: Path, trials: list[dict[str, np.ndarray]], wanted: str) -> dict[str, np.ndarray] | None:
@@ -63,8 +64,9 @@ def try_out(folder: Path, trials: list[dict[str, np.ndarray]], wanted: str) -> d
     names = [f"trial-{i}" for i in range(len(trials))]
     for name, arrays in zip(names, trials, strict=True):
         write_arrays(folder / f"{name}.safetensors", arrays or {"nothing": np.zeros(1, np.float32)})
-    for program in ("run_torch.py", "run_mindspore.py"):
-        start(folder, program, *(folder / f"{name}.safetensors" for name in names))
+    files = [folder / f"{name}.safetensors" for name in names]
+    for process in [start(folder, program, *files) for program in ("run_torch.py", "run_mindspore.py")]:
+        process.communicate()
     chosen = None
     for name, arrays in zip(names, trials, strict=True):
         if chosen is None and shows(folder, name, wanted):

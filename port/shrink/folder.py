@@ -62,10 +62,11 @@ def write_about(folder: Path, **about: object) -> None:
     write_json(folder / "about.json", {"made_by": "port shrink", "limits": limits, **about})
 
 
-def start(folder: Path, *words: object) -> subprocess.CompletedProcess:
-    """Run a script of the folder to its end."""
+def start(folder: Path, *words: object) -> subprocess.Popen:
+    """Start a script of the folder; what it prints is kept for `communicate`."""
     command = [sys.executable, *(str(word) for word in words)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=surroundings())
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=folder, env=surroundings(), **pipes)
 
 
 def size(arrays: Mapping[str, np.ndarray]) -> int:

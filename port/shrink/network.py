@@ -54,14 +54,15 @@ def make_with_network(folder: Path, kept, say: Callable[[str], None]) -> Recipe:
     for cut in filter(None, (first_of_the_batch(inputs), inputs)):
         say(f"running the whole network on {size(cut)} bytes of inputs")
         write_arrays(folder / "inputs.safetensors", cut)
-        done = start(folder, "check.py")
-        if done.returncode == PARITY_FAILED and "FAULT" in done.stdout:
+        process = start(folder, "check.py")
+        said, complaint = process.communicate()
+        if process.returncode == PARITY_FAILED and "FAULT" in said:
             changes = [f"input {i} {list(inputs[i].shape)} to {list(a.shape)}" for i, a in cut.items()
                        if a.shape != inputs[i].shape]  # fmt: skip
-            return Recipe(False, size(cut) + size(weights), size(network), imports, done.stdout.strip(), changes)
+            return Recipe(False, size(cut) + size(weights), size(network), imports, changes)
     raise PortError(
         f"root cause {kept.number} ({kept.about['telling_site']}) does not come again in a run of its own: "
-        f"{(done.stdout or done.stderr).strip().splitlines()[-1] if done.stdout or done.stderr else 'no output'}."
+        f"{(said or complaint).strip().splitlines()[-1] if said or complaint else 'no output'}."
     )
 
 

@@ -14,7 +14,9 @@ def write_readme(folder: Path, kept, recipe) -> str:
     name = about["module"] or "the network itself"
     now, before = recipe.bytes, recipe.before
     small = f"{now:,} bytes of weights and inputs"
-    small += f", {now / before:.0%} of the network's {before:,}" if before else ""
+    if before:
+        share = now / before
+        small += f", {'less than 1%' if share < 0.01 else f'{share:.0%}'} of the network's {before:,}"
     lines = [
         f"# {name}: {about['diagnosis']}", "",
         f"Found at `{about['telling_site']}` ({about['stage']}): {about['reason']}", "",
@@ -22,7 +24,8 @@ def write_readme(folder: Path, kept, recipe) -> str:
         "## Run it", "",
         "    python check.py", "",
         "runs `run_torch.py` and `run_mindspore.py` and compares both with float64. Exit code 1 while the fault is "
-        "there, 0 when it is mended.", "Mend the port in `pair.py` here (or where the table below says) and run it again.", "",
+        "there, 0 when it is mended, 3 where a side could not run.",
+        "Mend the port in `pair.py` here (or where the table below says) and run it again.", "",
         "## The code", "",
         "| side | computed by | made at |", "|---|---|---|",
         f"| reference | {where['torch']['class']} | {where['torch']['made'] or '-'} |",
@@ -34,6 +37,8 @@ def write_readme(folder: Path, kept, recipe) -> str:
         recipe.imports["referenced"]
     )
     lines += ["", "## What it holds", "", small + ".", *[f"Cut: {change}." for change in recipe.changes], ""]
+    if not recipe.alone:
+        lines += ["The weights are the whole network's: all of it has to be built.", ""]
     lines += what_runs(recipe, about["stage"])
     write_text(folder / "README.md", "\n".join([*lines, ""]))
     tidy(folder)
