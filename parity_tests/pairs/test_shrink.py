@@ -94,7 +94,7 @@ def test_what_cannot_be_shrunk_is_said(report, reference, ports, tmp_path, capsy
     says([report, "--out", tmp_path / "mine"], "was not made by `port shrink`")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "dear"
     copy = shutil.copytree(report, tmp_path / "copy")
-    (copy / "causes" / "pair.py").unlink()
+    shutil.rmtree(copy / "causes" / "code")
     says([copy], "pair's file was not at hand")
     shutil.rmtree(copy / "causes")
     says([copy], "no evidence")

@@ -26,7 +26,6 @@ class Recipe:
     alone: bool
     bytes: int
     before: int
-    imports: dict[str, list[str]]
     changes: list[str] = field(default_factory=list)  # what was cut, in words
 
 
@@ -38,13 +37,13 @@ def make_alone(folder: Path, kept, say: Callable[[str], None]) -> Recipe | None:
     weights = {name.removeprefix("weight/"): array for name, array in kept.arrays.items() if name.startswith("weight/")}
     kinds = ("argument/", "output_gradient/") if about["kind"] == "backward" else ("argument/",)
     given = {name: array for name, array in kept.arrays.items() if name.startswith(kinds)}
-    imports = copy_pair(folder, kept)
+    copy_pair(folder, kept)
     write_scripts(folder, SCRIPTS)
     write_arrays(folder / "weights.safetensors", weights)
     about = {name: about[name] for name in ("module", "port_module", "names", "kind", "call", "stage") if name in about}
     site = kept.about["telling_site"]
     write_about(
-        folder, **about, site=site, path=kept.about.get("path", ""), paths=imports["paths"], found=category(kept)
+        folder, **about, site=site, path=kept.about.get("path", ""), paths=kept.about["paths"], found=category(kept)
     )
     trials = list(candidates(given, worst_place(kept.arrays))) if given else [given]
     trials.sort(key=size)
@@ -56,7 +55,7 @@ def make_alone(folder: Path, kept, say: Callable[[str], None]) -> Recipe | None:
     full = max(trials, key=size)
     changes = [f"{name} {list(full[name].shape)} to {list(array.shape)}" for name, array in chosen.items()
                if array.shape != full[name].shape]  # fmt: skip
-    return Recipe(True, size(chosen) + size(weights), before, imports, changes)
+    return Recipe(True, size(chosen) + size(weights), before, changes)
 
 
 def try_out(folder: Path, trials: list[dict[str, np.ndarray]], wanted: str) -> dict[str, np.ndarray] | None:

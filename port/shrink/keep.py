@@ -6,7 +6,7 @@ causes/N.safetensors    arrays of the module's call:
                           weight/NAME, port_weight/NAME        parameters of the reference, and of the port where they differ
                           value/reference, value/port, value/truth   the site that is wrong, and what float64 gives there
 causes/network.safetensors   weight/NAME, input/I              the whole network's weights and inputs
-causes/pair.py          the pair as it was verified
+causes/code/            the pair as it was verified, as pair.py, and files beside it that it imports
 """
 
 import re
@@ -18,16 +18,17 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from port.errors import PortError
-from port.files import make_folder, whole_file, write_json, write_text
+from port.files import make_folder, whole_file, write_json
 from port.parity.causes import Cause
 from port.parity.pair import load_pair
 from port.parity.pair_verify import ROOT, Compared
 from port.parity.recorder import GRADIENT
 from port.parity.trace import Trace
 from port.shrink.call import arguments_of
+from port.shrink.siblings import copy_with_siblings
 from port.weights import tensors_file
 
-FOLDER = "causes"
+FOLDER, CODE = "causes", "code"
 LARGEST, LARGEST_CAUSE, LARGEST_NETWORK = (
     64 << 20,
     256 << 20,
@@ -61,9 +62,11 @@ def keep_network(folder: Path, spec: str, weights: Mapping[str, np.ndarray]) -> 
     about = {"pair": str(path), "paths": list(dict.fromkeys([str(Path.cwd()), str(ROOT)])), "network_too_large": []}
     try:
         inputs = load_pair(spec).inputs
-        write_text(folder / "pair.py", path.read_text(encoding="utf-8"))
+        about["imports"] = copy_with_siblings(path, make_folder(folder / CODE))
     except PortError:  # traces compared on another machine: the pair is not here
-        return {**about, "pair": None}
+        return {**about, "pair": None, "imports": {}}
+    if about["imports"]["referenced"]:
+        about["paths"].append(str(path.parent))
     arrays = {f"weight/{name}": array for name, array in weights.items()}
     arrays |= {f"input/{i}": array for i, array in enumerate(inputs)}
     about["network_bytes"] = sum(array.nbytes for array in arrays.values())

@@ -14,7 +14,7 @@ from port import console
 from port.errors import PortError, UsageError
 from port.files import explain_os_error, make_folder
 from port.shrink.alone import make_alone
-from port.shrink.keep import FOLDER
+from port.shrink.keep import CODE, FOLDER
 from port.shrink.network import make_with_network
 from port.shrink.readme import write_readme
 
@@ -89,7 +89,7 @@ def read_cause(report: Path, number: int) -> Kept:
         raise PortError(
             f"no evidence of root cause {number} in {folder}: {error}. Run the verification again."
         ) from error
-    if not (folder / "pair.py").is_file():
+    if not (folder / CODE / "pair.py").is_file():
         raise PortError(
             f"the pair's file was not at hand when {report} was written. Run `port compare` where the file is, or "
             "`port verify --pair`."

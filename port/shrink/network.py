@@ -38,7 +38,7 @@ def make_with_network(folder: Path, kept, say: Callable[[str], None]) -> Recipe:
             f"{'; '.join(kept.about['network_too_large']) or 'nothing was kept'}. Verify with smaller inputs."
         )
     steps, sites = of_few_steps(kept.about)
-    imports = copy_pair(folder, kept, ADDED.format(steps=f"STEPS = {steps}\n" if steps else ""))
+    copy_pair(folder, kept, ADDED.format(steps=f"STEPS = {steps}\n" if steps else ""))
     write_scripts(folder, SCRIPTS)
     weights = {name.removeprefix("weight/"): array for name, array in network.items() if name.startswith("weight/")}
     inputs = {name.removeprefix("input/"): array for name, array in network.items() if name.startswith("input/")}
@@ -46,7 +46,7 @@ def make_with_network(folder: Path, kept, say: Callable[[str], None]) -> Recipe:
     stage = kept.about["stage"]
     write_about(
         folder, module=kept.about["module"], port_module=kept.about["port_module"], stage=stage, sites=sites,
-        passes={"torch": STAGES[stage][1], "ms": STAGES[stage][2]}, paths=imports["paths"],
+        passes={"torch": STAGES[stage][1], "ms": STAGES[stage][2]}, paths=kept.about["paths"],
     )  # fmt: skip
     expected = {name.removeprefix("value/"): a for name, a in kept.arrays.items() if name.startswith("value/")}
     if expected:
@@ -59,7 +59,7 @@ def make_with_network(folder: Path, kept, say: Callable[[str], None]) -> Recipe:
         if process.returncode == PARITY_FAILED and "FAULT" in said:
             changes = [f"input {i} {list(inputs[i].shape)} to {list(a.shape)}" for i, a in cut.items()
                        if a.shape != inputs[i].shape]  # fmt: skip
-            return Recipe(False, size(cut) + size(weights), size(network), imports, changes)
+            return Recipe(False, size(cut) + size(weights), size(network), changes)
     raise PortError(
         f"root cause {kept.number} ({kept.about['telling_site']}) does not come again in a run of its own: "
         f"{(said or complaint).strip().splitlines()[-1] if said or complaint else 'no output'}."

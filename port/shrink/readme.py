@@ -32,9 +32,9 @@ def write_readme(folder: Path, kept, recipe) -> str:
         f"| port | {where['mindspore']['class']} | {where['mindspore']['made'] or '-'} |", "",
         f"`pair.py` is a copy of {about['pair']} as it was verified.",
     ]  # fmt: skip
-    lines += [f"Copied from beside it: {', '.join(recipe.imports['copied'])}."] * bool(recipe.imports["copied"])
-    lines += [f"Used where it stands, not copied: {', '.join(recipe.imports['referenced'])}."] * bool(
-        recipe.imports["referenced"]
+    lines += [f"Copied from beside it: {', '.join(about['imports']['copied'])}."] * bool(about["imports"]["copied"])
+    lines += [f"Used where it stands, not copied: {', '.join(about['imports']['referenced'])}."] * bool(
+        about["imports"]["referenced"]
     )
     lines += ["", "## What it holds", "", small + ".", *[f"Cut: {change}." for change in recipe.changes], ""]
     if not recipe.alone:
