@@ -14,6 +14,7 @@ from parity_tests.pairs.conftest import FAULTY
 from port import cli
 from port.shrink.cut import candidates
 from port.shrink.keep import drop_large
+from port.shrink.siblings import copy_with_siblings
 
 CAUSES = {"forward": 1, "glue": 2, "backward": 3, "optimiser": 4}  # in the order of the report
 MENDED = {"forward": FAULTY[0], "glue": FAULTY[3], "backward": FAULTY[1]}
@@ -124,3 +125,18 @@ def test_arguments_of_other_sizes_are_left_whole():
 def test_what_is_too_large_is_named():
     arrays = {"a": np.zeros(10, np.float32), "b": np.zeros(30, np.float32), "c": np.zeros(25, np.float32)}
     assert [text.split()[0] for text in drop_large(arrays, 110, 120)] == ["b", "c"] and list(arrays) == ["a"]
+
+
+def test_files_beside_the_pair_come_along(tmp_path):
+    """Imported ones, those named in a string, and what they import in turn; packages stay where they are."""
+    there, here = tmp_path / "there", tmp_path / "here"
+    for folder in (there / "package", here):
+        folder.mkdir(parents=True)
+    texts = {"my_pair": "def ms_net():\n    import layers, numpy, package.sub\n    return 'half.py', 'no.py', '../x.py'\n",
+             "layers": "from blocks import Block\n", "blocks": "import my_pair\n", "half": "", "other": ""}  # fmt: skip
+    for name, text in texts.items():
+        (there / f"{name}.py").write_text(text, encoding="utf-8")
+    found = copy_with_siblings(there / "my_pair.py", here)
+    assert sorted(found["copied"]) == ["blocks.py", "half.py", "layers.py"] and found["referenced"] == ["package"]
+    assert {path.name for path in here.iterdir()} == {"pair.py", "layers.py", "blocks.py", "half.py"}
+    assert (here / "pair.py").read_text(encoding="utf-8") == texts["my_pair"]

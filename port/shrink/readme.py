@@ -46,7 +46,12 @@ def write_readme(folder: Path, kept, recipe) -> str:
 
 
 def what_runs(recipe, stage: str) -> list[str]:
-    """Which of the two ways of reproducing this is."""
+    """Which of the ways of reproducing this is."""
+    if stage == "weights":
+        return [
+            "The tensor is put into the port's module and read back. `weights.safetensors` has it as the reference holds it; "
+            "`expected.safetensors` has both sides as they were when the folder was made.",
+        ]
     if recipe.alone:
         return [
             "The module is called alone with what the reference gave it: `data.safetensors` (arguments, gradients that arrive "
