@@ -57,6 +57,13 @@ def test_folder_shows_the_fault_until_it_is_mended(what, report, tmp_path, capsy
     (out / "pair.py").write_text(text.replace(wrong, right), encoding="utf-8")
     code, said = check(out)
     assert code == 0 and "MENDED" in said, said
+    if (
+        what == "glue"
+    ):  # sites that do not exist, as those of a second step on inputs of one: neither a fault nor mended
+        about = json.loads((out / "about.json").read_text(encoding="utf-8"))
+        (out / "about.json").write_text(json.dumps(about | {"sites": ["forward/first:in0#1"]}), encoding="utf-8")
+        code, said = check(out)
+        assert code == 3 and "nothing was compared" in said, said
 
 
 def test_evidence_is_that_of_the_cause(report):
