@@ -25,7 +25,7 @@ FLOORS = (
     ("files",),
     ("models", "metrics", "video", "weights", "diagnose"),
     ("parity",),
-    ("report", "infer", "demo", "selftest"),
+    ("report", "infer", "demo", "selftest", "shrink"),
     ("gaps_cli", "overhead_cli", "pair_cli", "selftest_cli"),
     ("cli",),
     ("__main__",),
@@ -33,7 +33,7 @@ FLOORS = (
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # The columns are started by the command line and the report is made of their traces: they know nothing of either.
 VERBS = {f"port.{room}" for room in ("cli", "gaps_cli", "overhead_cli", "pair_cli", "selftest_cli", "__main__")}
-NOT_FOR_COLUMNS = VERBS | {"port.report", "port.demo"}
+NOT_FOR_COLUMNS = VERBS | {"port.report", "port.demo", "port.shrink"}
 
 
 def python_files(root, where):

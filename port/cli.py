@@ -16,6 +16,8 @@ from port.files import make_folder
 from port.models.ttvsr import KEYFRAME_STRIDE, NUM_BLOCKS, OFFICIAL_CHANNELS, SCALE, TOKEN_STRIDE, check_config
 from port.parity import verify
 from port.parity.capture import DETAIL_STEPS, gigabytes
+from port.report.diff import diff_lines, make_diff, read_earlier
+from port.report.junit import write_junit
 from port.report.summary import strict
 from port.report.write import headline, write_report
 from port.video.read import read_clip
@@ -37,15 +39,13 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--input", type=Path, help="folder of frames, video file or .npy")
     pair_cli.add_output(check)
     pair_cli.add_types(check)
+    pair_cli.add_selection(check)
     check.add_argument("--truth", type=Path, help="ground truth, four times the size of the input")
     check.add_argument("--max-frames", type=int, metavar="N", help="read only the first N frames")
     check.add_argument(
         "--keyframe-stride", type=int, metavar="N", default=KEYFRAME_STRIDE, help="frames between keyframes"
     )
     check.add_argument("--token-stride", type=int, metavar="N", default=TOKEN_STRIDE, help="pixels along a token")
-    check.add_argument(
-        "--stages", default="forward", metavar="STAGES", help=f"of a model: {', '.join(MODEL_STAGES)} or all (forward)"
-    )
     check.add_argument("--steps", type=int, default=20, metavar="N", help="of a model: optimiser steps (20)")
     check.add_argument(
         "--whole", default=DETAIL_STEPS, metavar="STEPS", help="steps compared module by module, or 'all'"
@@ -87,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "gaps": gaps_cli.run_gaps,
         "overhead": overhead_cli.run_overhead,
         "selftest": selftest_cli.run_selftest,
+        "shrink": pair_cli.run_shrink,
         "verify": run_verify,
         "demo": run_demo,
     }
@@ -104,15 +105,22 @@ def run_verify(args: argparse.Namespace) -> int:
     """Verify, write the report, print the headline. -> 0 or 1"""
     if args.pair:
         return pair_cli.run_verify_pair(args)
+    earlier = read_earlier(args.diff) if args.diff else None  # before it may be written over
     with tempfile.TemporaryDirectory(prefix="port-verify-") as temporary:
         job = make_job(args, args.work or Path(temporary))
         make_folder(args.report)  # an impossible place is better known now than after the run
         outcome = verify.verify(job)
         outcome.report["command"] = "python -m port " + shlex.join(sys.argv[1:])
+        if earlier:
+            outcome.report["diff"] = make_diff(earlier, outcome.report, outcome.stages)
         write_report(args.report, outcome)
+        if args.junit:
+            write_junit(args.junit, outcome.stages)
     if args.json:
         console.print_json(strict(outcome.report))
     else:
+        for line in filter(None, diff_lines(outcome.report["diff"]) if earlier else ()):
+            console.stdout.print(line, markup=False, soft_wrap=True)
         headline(outcome.report, args.report)
     return PASSED if outcome.report["verdict"] == "pass" else PARITY_FAILED
 
@@ -127,7 +135,8 @@ def wrong_combination(args: argparse.Namespace) -> str | None:
             return f"the following arguments are required: {', '.join(missing)}"
         if args.dtype or args.port_dtype:
             return "--dtype and --port-dtype are for --pair; a model is compared in float32"
-        return "--junit is for --pair so far; report.json has every stage of a model" if args.junit else None
+        for_pairs = [f"--{name}" for name in ("only", "until") if getattr(args, name) is not None]
+        return f"{for_pairs[0]} is for --pair; use --whole to choose the steps of a model" if for_pairs else None
     given = {"a model": args.model, "--input": args.input, "--truth": args.truth, "--max-frames": args.max_frames}
     if wrong := [name for name, value in given.items() if value is not None]:
         return f"--pair names networks and inputs in its file; {wrong[0]} does not go with it"
@@ -136,9 +145,9 @@ def wrong_combination(args: argparse.Namespace) -> str | None:
     return None
 
 
-def wants_training(stages: str) -> bool:
-    """Whether gradients and optimiser steps are asked for. Raises UsageError for an unknown stage."""
-    asked = [name for name in stages.split(",") if name]
+def wants_training(stages: str | None) -> bool:
+    """Whether gradients and optimiser steps of a model are asked for. Raises UsageError for an unknown stage."""
+    asked = [name for name in (stages or "forward").split(",") if name]
     if unknown := [name for name in asked if name not in (*MODEL_STAGES, "all")]:
         raise UsageError(f"--stages: there is no stage {unknown[0]!r}; known: {', '.join(MODEL_STAGES)}, all.")
     return any(name != "forward" for name in asked)

@@ -5,7 +5,7 @@ import pytest
 from port.errors import PortError
 from port.parity.modes import not_proved
 from port.parity.pair import check_compile
-from port.report.pair_report import markdown
+from port.report.pair_report import show
 
 ACT = "nn.LeakyReLU(0.1)\n            self.pool = nn.AvgPool2d(2, stride=2)"
 BY_HOOK = ACT.replace(

@@ -14,7 +14,8 @@ from port.parity.decisions import DecisionCount
 from port.parity.measure import Row
 from port.parity.pair_verify import Compared
 from port.report import pair_report, sections
-from port.report.pair_report import COLUMNS, show, write_pair_report
+from port.report.pair_report import show, write_pair_report
+from port.report.write import COLUMNS
 
 MEND = "nn.LeakyReLU(alpha=0.1)"
 
@@ -164,7 +165,7 @@ def test_report_without_the_arrays_still_names_the_cause(tmp_path):
     assert MEND in markdown and "Evidence" not in page.words
 
 
-@pytest.mark.parametrize("broken", ["render_pair_page", "pair_markdown", "pair_csv"])
+@pytest.mark.parametrize("broken", ["render_pair_page", "pair_markdown", "sites_csv"])
 def test_trouble_leaves_an_earlier_report_untouched(tmp_path, monkeypatch, broken):
     write_pair_report(tmp_path, *made_pair(wrong=None))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}

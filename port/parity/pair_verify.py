@@ -12,11 +12,12 @@ from functools import partial
 from pathlib import Path
 
 from port.errors import COULD_NOT_RUN, PortError
+from port.parity import selection as part
 from port.parity import tolerance
 from port.parity.causes import Cause, explain, find_causes, of_the_optimizer
 from port.parity.compare import Stage, stage_coverage
 from port.parity.kernel_gaps import as_the_kernel, gaps_of, judge_gaps, name_gaps, reached_by_gaps
-from port.parity.modes import add_modes
+from port.parity.modes import COMPILED, FREE, add_modes
 from port.parity.pair_capture import Types
 from port.parity.pair_compare import (
     compare_sites,
@@ -29,6 +30,7 @@ from port.parity.pair_compare import (
     told_from_bugs,
 )
 from port.parity.pair_decisions import Sources
+from port.parity.selection import EVERYTHING, Selection
 from port.parity.trace import Trace
 from port.weights import tensors_file
 
@@ -49,6 +51,7 @@ REFERENCE_PASSES = (
 PORT_PASSES = ("imposed", "forced", "free", "training", "updates", "tiny", "compiled")  # a compiler may take all down
 SIDES = {"torch": ("torch_ref", REFERENCE_PASSES), "ms": ("ms_model", PORT_PASSES)}
 SCHEMA = 2
+ALL_STAGES = ("weights", "forward", "backward", "accumulated", "training", "accumulated training", FREE, COMPILED)
 ACCUMULATED = "accumulated"  # judged along the whole network: says that something is wrong, not where
 
 
@@ -60,15 +63,21 @@ class Compared:
     causes: list[Cause]
     notes: list[str] = field(default_factory=list)
     kernel_gaps: list[dict[str, object]] = field(default_factory=list)  # what passed because a kernel is known to err
+    selection: Selection = EVERYTHING
+
+    @property
+    def judged(self) -> dict[str, Stage]:
+        """The stages that the verdict rests on."""
+        return part.judged(self.selection, self.stages)
 
     @property
     def passed(self) -> bool:
-        return not self.causes and all(stage.passed for stage in self.stages.values())
+        return bool(self.judged) and not self.causes and all(stage.passed for stage in self.judged.values())
 
 
 def capture_side(
     side: str, pair: Path, out: Path, reference: Path, weights: Path | None = None, quiet: bool = False,
-    dtype: str = "float32", port_dtype: str | None = None,
+    dtype: str = "float32", port_dtype: str | None = None, selection: Selection = EVERYTHING,
 ) -> None:  # fmt: skip
     """Run one half in a process of its own. Raises PortError where it could not run at all.
 
@@ -76,6 +85,7 @@ def capture_side(
     reference  folder of the reference's traces; those of the torch side are put there themselves
     weights    of the torch side; the port takes those that the reference left in its traces
     dtype      element type of both networks, port_dtype of the port if another; the port reads them in the reference's traces
+    selection  of the passes only those are run that it needs
     """
     package, passes = SIDES[side]
     if side == "ms":
@@ -83,7 +93,7 @@ def capture_side(
     for name in passes:  # an old trace must never be taken for a new one
         shutil.rmtree(out / name, ignore_errors=True)
     command = [sys.executable, "-m", f"{package}.capture_pair", str(pair), "--out", str(out)]
-    command += ["--passes", ",".join(passes), "--reference", str(reference)]
+    command += ["--passes", ",".join(selection.passes(side, passes)), "--reference", str(reference)]
     command += ["--weights", str(weights)] if weights else []
     if side == "torch":
         command += ["--dtype", dtype, "--port-dtype", port_dtype or dtype]
@@ -112,30 +122,34 @@ def traces_in(folder: Path) -> dict[str, Trace]:
 
 
 def compare_folders(
-    reference: Path, port: Path, own_training: bool = True, held: Mapping[str, Trace] | None = None
-) -> Compared:
+    reference: Path, port: Path, own_training: bool = True, held: Mapping[str, Trace] | None = None,
+    selection: Selection = EVERYTHING,
+) -> Compared:  # fmt: skip
     """Compare the traces of two sides, made here or elsewhere. Needs no framework.
 
     own_training  False: the port was never left to itself: trained only along the reference's gradients, neither compiled
                    nor free to choose
     held          the reference's traces, where they have been read already
+    selection     what of it is judged
     """
     limits = tolerance.load()
     for folder in (reference, port):
         if not folder.is_dir():
             raise PortError(f"there is no folder {folder}. Name the two folders that `port capture` wrote.")
     ours, theirs = held or traces_in(reference), traces_in(port)
-    for name in ("reference", "float64", "forced64"):
+    for name in selection.passes("torch", ("reference", "float64", "forced64")):
         if name not in ours:
             raise PortError(f"{reference} holds no trace of the pass {name!r}. Capture the reference again.")
         if ours[name].about["error"]:
             raise PortError(f"the reference did not run through ({name}): {ours[name].about['error']}.")
-    if missing := [name for name in ("forced", "imposed") if name not in theirs]:
+    if missing := [name for name in selection.passes("ms", ("forced", "imposed")) if name not in theirs]:
         raise PortError(f"{port} holds no trace of the pass {missing[0]!r}. Capture the port again.")
     wanted, found = ours["reference"].about.get("types", {}).get("port"), theirs["forced"].about.get("dtype")
     if wanted != found:
         raise PortError(f"{port} was captured in {found}, {reference} for a port in {wanted}. Capture the port again.")
-    stages, traces, notes, known = compare_stages(ours, theirs, limits, reference, port, own_training)
+    part.check_names(selection, ours["reference"])
+    stages, traces, notes, known = compare_stages(ours, theirs, limits, reference, port, own_training, selection)
+    stages = part.apply(selection, stages, ours["reference"], theirs["forced"])
     causes = find_causes({name: stage for name, stage in stages.items() if not name.startswith(ACCUMULATED)})
     weights = tuple(
         tensors_file.load(folder / "weights.safetensors").tensors
@@ -143,53 +157,71 @@ def compare_folders(
     )
     for cause in causes:
         explain(cause, *traces, weights)
-    name_gaps(causes, ours, theirs, limits)
-    return Compared(stages, of_the_optimizer(causes), notes, known)
+    if "forced64" in ours:
+        name_gaps(causes, ours, theirs, limits)
+    return Compared(stages, of_the_optimizer(causes), notes, known, selection)
 
 
-def compare_stages(ours, theirs, limits, reference: Path, port: Path, own_training: bool):
+def compare_stages(
+    ours, theirs, limits, reference: Path, port: Path, own_training: bool, selection: Selection = EVERYTHING
+):
     """-> stages by name; the traces (reference, port, truth) that each of the judged-on-right-inputs stages compared; notes;
     kernel gaps"""
     # a port in another type is held against the reference cast to it: fed with the reference's values, and along the network
     first, alone = ours.get("forcedcast", ours["reference"]), ours.get("cast", ours["reference"])
-    forced, exact = theirs["forced"], ours["forced64"]
+    forced, exact = theirs["forced"], ours.get("forced64")
     ignore = {**first.about["ignore"], **forced.about["ignore"]}
     declared = first.about.get("decisions")
-    sources = Sources(first, declared)
-    stages = {
-        "weights": compare_weights(reference / "reference", port / "forced"),
-        "forward": compare_sites(
-            "forward", first, forced, exact, limits, ignore, is_forward, sources=sources, same_values=True
-        ),
-        "backward": compare_sites("backward", first, forced, exact, limits, ignore, is_backward),
-        ACCUMULATED: compare_sites(
-            ACCUMULATED, alone, theirs["imposed"], ours["float64"], limits, ignore, sources=Sources(alone, declared)
-        ),
-    }
-    gaps = gaps_of(ours, theirs)
-    of_kernel, known = partial(as_the_kernel, gaps), judge_gaps(gaps, stages, ours, theirs, limits)
-    if "noisy" in ours:
-        told_from_bugs(stages[ACCUMULATED], stages, theirs["imposed"], ours["float64"], ours["noisy"], alone, limits,
-                       of_kernel)  # fmt: skip
-    stages["backward"].cuts = find_cuts(first, forced)
+    stages, known, of_kernel = {"weights": compare_weights(reference / "reference", port / "forced")}, [], no_gap
     traces = ({"forward": first, "backward": first}, {"forward": forced, "backward": forced},
               {"forward": exact, "backward": exact})  # fmt: skip
+    if exact:
+        stages["forward"] = compare_sites(
+            "forward", first, forced, exact, limits, ignore, is_forward, sources=Sources(first, declared), same_values=True
+        )
+        stages["backward"] = compare_sites("backward", first, forced, exact, limits, ignore, is_backward)
+        stages["backward"].cuts = find_cuts(first, forced)
+        gaps = gaps_of(ours, theirs)
+        of_kernel, known = partial(as_the_kernel, gaps), judge_gaps(gaps, stages, ours, theirs, limits)
+    if selection.wants(ACCUMULATED):
+        imposed, free64, sources = theirs["imposed"], ours["float64"], Sources(alone, declared)
+        stages[ACCUMULATED] = compare_sites(ACCUMULATED, alone, imposed, free64, limits, ignore, sources=sources)
+        if "noisy" in ours:
+            told_from_bugs(stages[ACCUMULATED], stages, imposed, free64, ours["noisy"], alone, limits, of_kernel)
     if "training" in ours:
-        add_training(stages, traces, ours, theirs, limits, own_training)
+        add_training(stages, traces, ours, theirs, limits, own_training, selection)
         if known and "noisy" in ours:
             reached_by_gaps(stages, ours, theirs, limits)
-    notes = add_modes(stages, {**ours, "reference": alone}, theirs, limits, of_kernel) if own_training else []
+    left_alone = own_training and any(selection.wants(name) for name in (FREE, COMPILED))
+    notes = add_modes(stages, {**ours, "reference": alone}, theirs, limits, of_kernel) if left_alone else []
     if (types := Types(**ours["reference"].about.get("types", {}))) != Types():
         notes.append(f"training: not compared, the networks ran in {types.reference} (reference) and {types.port} (port)")
     return stages, traces, notes, known
 
 
-def add_training(stages, traces, ours, theirs, limits, own: bool) -> None:
+def no_gap(site: str) -> None:
+    """What a known kernel may add at a site, where none was looked for."""
+
+
+def add_training(stages, traces, ours, theirs, limits, own: bool, selection: Selection = EVERYTHING) -> None:
     """Optimiser steps: fed with the reference's parameters and gradients, the same with tiny gradients, and left alone."""
-    if missing := [name for name in ("training",) * own + ("updates", "tiny") if name not in theirs]:
+    own, fed = own and selection.wants(f"{ACCUMULATED} training"), selection.wants("training")
+    if missing := [name for name in ("training",) * own + ("updates", "tiny") * fed if name not in theirs]:
         why = f"the port left no trace of the pass {missing[0]!r} though the reference was trained"
         stages["training"] = Stage("training", "complete", broke_off=why)
         return
+    if fed:
+        add_fed_training(stages, traces, ours, theirs, limits)
+    if own:
+        start = ours["training"]
+        stages[f"{ACCUMULATED} training"] = compare_updates(
+            "accumulated training", start, theirs["training"], ours["training64"], limits, {"loss", "grad_norm", "lr"},
+            start, given=False,
+        )  # fmt: skip
+
+
+def add_fed_training(stages, traces, ours, theirs, limits) -> None:
+    """Steps from the reference's parameters along its gradients, and, where those are right, along tiny ones."""
     start = ours["training"]
     kinds = {"loss", "gradient", "grad_norm", "lr", "update", "buffer"}
     given = compare_updates("training", start, theirs["updates"], ours["updates64"], limits, kinds, start)
@@ -203,11 +235,6 @@ def add_training(stages, traces, ours, theirs, limits, own: bool) -> None:
         noise, steps = (ours["noisy"], ours["float64"]), (start, theirs["updates"], ours["updates64"])
         gradients_told_from_bugs(given, stages["backward"], *steps, noise, limits)
     stages["training"] = given
-    if own:
-        stages[f"{ACCUMULATED} training"] = compare_updates(
-            "accumulated training", start, theirs["training"], ours["training64"], limits, {"loss", "grad_norm", "lr"},
-            start, given=False,
-        )  # fmt: skip
     for held, side, name in zip(traces, (ours, theirs, ours), chosen, strict=True):
         held["training"] = side[name]
 
@@ -219,7 +246,10 @@ def make_report(
     backends = {name: Trace(folder).about for name, folder in
                 (("reference", reference / "reference"), ("port", port / "forced"))}  # fmt: skip
     stages = {name: stage.summary(lambda row: row.ratio) for name, stage in compared.stages.items()}
+    for name in compared.stages.keys() - compared.judged.keys():
+        stages[name]["verdict"] = "not compared"
     causes = [cause.as_dict() for cause in compared.causes]
+    left_out = part.left_out(compared.selection, compared.stages, ALL_STAGES)
     return {
         "schema": SCHEMA,
         "verdict": "pass" if compared.passed else "fail",
@@ -228,6 +258,7 @@ def make_report(
             name: {**about["backend"], **about["environment"], "dtype": about.get("dtype", "float32")}
             for name, about in backends.items()
         },
+        "selection": left_out,
         "coverage": coverage_of(compared.stages),
         "stages": stages,
         "root_causes": causes,

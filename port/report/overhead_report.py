@@ -7,7 +7,7 @@ from rich.table import Table
 
 from port.console import stdout
 from port.files import write_text
-from port.report.pair_report import cell
+from port.report.words import cell
 
 HEAD = (
     "framework", "run", "seconds", "x plain", "x processor time", "sites", "on disk", "peak memory", "growth", "goal"

@@ -12,14 +12,15 @@ GAPS = 30
 def pair_markdown(view: Mapping[str, Any]) -> str:
     """The whole file. view: what `pair_page.build_pair_view` put together for page and Markdown"""
     parts = [_head(view), _causes(view), _broken(view), _stages(view), _noted(view), _gaps(view), _choices(view),
-             _coverage(view)]  # fmt: skip
+             _coverage(view), "\n".join(view["diff"]).strip()]  # fmt: skip
     return "\n\n".join(part for part in [*parts, _machines(view), _again(view)] if part) + "\n"
 
 
 def _head(view: Mapping) -> str:
     verdict = "✅ PASS" if view["passed"] else "❌ FAIL"
     about = f"{code(view['port'])} against {code(view['reference'])}"
-    return f"# {verdict}: {code(view['model'])}\n\n{plain(view['sentence'])}\n\n{about}, {view['report']['created']}."
+    said = "\n\n".join(plain(line) for line in [view["sentence"], *view["partly"]])
+    return f"# {verdict}: {code(view['model'])}\n\n{said}\n\n{about}, {view['report']['created']}."
 
 
 def _causes(view: Mapping) -> str:

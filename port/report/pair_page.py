@@ -8,6 +8,7 @@ from port.parity.compare import Stage
 from port.parity.pair_verify import Compared
 from port.parity.tolerance import Tolerances
 from port.report import summary, words
+from port.report.diff import diff_lines
 from port.report.sections import coverage_gaps, kernel_gap_lines, shared_view
 from port.report.template import render
 
@@ -50,6 +51,8 @@ def build_pair_view(report: Mapping, compared: Compared, limits: Tolerances) -> 
         "decisions_sentence": decisions_sentence(decisions, compared.stages),
         "gaps": gaps(report),
         "kernel_gaps": kernel_gap_lines(report),
+        "partly": partly(report),
+        "diff": diff_lines(report["diff"]) if "diff" in report else [],
     }  # fmt: skip
 
 
@@ -58,9 +61,21 @@ def render_pair_page(view: Mapping[str, Any]) -> str:
     return render("pair_page.html.j2", **view)
 
 
+def partly(report: Mapping) -> list[str]:
+    """What a verdict on a part of the sites leaves open, in a sentence; nothing where all was judged."""
+    left = report.get("selection", {}).get("left_out")
+    if not left:
+        return []
+    said = "Passed what was compared" if report["verdict"] == "pass" else "Only a part was compared"
+    said = said if report["coverage"]["sites_compared"] else "Nothing was compared"
+    return [f"{said}; left out: {words.one_line(left, 1000)}."]
+
+
 def verdict_sentence(report: Mapping) -> str:
     """The verdict in one sentence."""
     covered = report["coverage"]
+    if not covered["sites_compared"]:
+        return "Nothing was compared, so nothing is proved."
     if report["verdict"] == "pass":
         left = covered["sites_total"] - covered["sites_compared"]
         rest = f"; {words.count(left)} were not compared, each with its reason" if left else ""
@@ -131,7 +146,8 @@ def decisions_sentence(entries: list[dict], stages: Mapping[str, Stage]) -> str:
 
 def gaps(report: Mapping) -> list[str]:
     """What was not compared and has no stage to be listed in; that everything was, if it was."""
-    notes = list(report.get("notes", ()))
+    not_run = report.get("selection", {}).get("not_run", {})
+    notes = [*report.get("notes", ()), *(f"{name}: {why}" for name, why in not_run.items())]
     if not any("training" in name for name in [*report["stages"], *notes]):
         return [UNTRAINED, *notes]
     return notes or ([] if coverage_gaps(report) else ["Everything was compared."])

@@ -1,28 +1,23 @@
 """The report on a pair: page, Markdown, data; what the terminal shows; and JUnit for a build server."""
 
-import csv
-import io
 from collections.abc import Mapping
 from pathlib import Path
-from xml.etree import ElementTree
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from port.console import stdout
-from port.files import make_folder, whole_file, write_json, write_text
+from port.files import make_folder, write_json, write_text
 from port.parity import tolerance
-from port.parity.compare import Stage
 from port.parity.pair_verify import Compared
 from port.report import words
+from port.report.diff import diff_lines
 from port.report.headline import CAUSES, FILE_WIDTH, show_cause
 from port.report.pair_markdown import pair_markdown
-from port.report.pair_page import build_pair_view, render_pair_page, stage_lines, verdict_sentence
+from port.report.pair_page import build_pair_view, partly, render_pair_page, stage_lines, verdict_sentence
 from port.report.sections import kernel_gap_lines
-from port.report.write import encodable
-
-COLUMNS = ("stage", "order", "site", "module", "kind", "max_abs", "max_abs_over_rms", "ratio", "reason", "note")
+from port.report.write import encodable, sites_csv
 
 
 def write_pair_report(folder: Path, report: Mapping, compared: Compared) -> None:
@@ -31,32 +26,12 @@ def write_pair_report(folder: Path, report: Mapping, compared: Compared) -> None
     Everything is made before the first file is written, so that trouble with one leaves an earlier report untouched.
     """
     view = build_pair_view(report, compared, tolerance.load())
-    page, markdown, sites = render_pair_page(view), pair_markdown(view), pair_csv(compared.stages)
+    page, markdown, sites = render_pair_page(view), pair_markdown(view), sites_csv(compared.stages)
     folder = make_folder(folder)
     write_text(folder / "sites.csv", sites)
     write_json(folder / "report.json", report)
     write_text(folder / "report.md", encodable(markdown))
     write_text(folder / "report.html", encodable(page))
-
-
-def pair_csv(stages: Mapping[str, Stage]) -> str:
-    """Every site of every stage, one line each; what was not compared says why in its note and has no numbers."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for name, stage in stages.items():
-        for row in sorted(stage.rows, key=lambda row: row.order):
-            numbers = (row.max_abs, row.relative, row.ratio)
-            writer.writerow([name, f"{row.order:g}", row.site, row.module, row.kind, *numbers, row.reason, row.note])
-        writer.writerows(
-            [name, "", site, "", "", "", "", "", "", f"not compared: {why}"] for site, why in stage.skipped
-        )
-    return encodable(buffer.getvalue())
-
-
-def cell(text: object) -> str:
-    """Text from files and networks, safe inside a Markdown line."""
-    return "".join(c if c.isprintable() else "?" for c in str(text)).replace("|", "\\|").replace("`", "'")
 
 
 def show(report: Mapping, folder: Path | None) -> None:
@@ -66,6 +41,8 @@ def show(report: Mapping, folder: Path | None) -> None:
     verdict = f" {'PASS' if passed else 'FAIL'}  {words.one_line(report['model'])} "
     screen.print(Text(verdict, style=f"bold white on {'dark_green' if passed else 'dark_red'}"))
     screen.print(Text(verdict_sentence(report)))
+    for line in partly(report):
+        screen.print(Text(line), soft_wrap=True)
     for number, cause in enumerate(report["root_causes"][:CAUSES], 1):
         show_cause(screen, number, cause)
     if report["root_causes"][CAUSES:]:
@@ -76,6 +53,8 @@ def show(report: Mapping, folder: Path | None) -> None:
             screen.print(Text(f"{name}: {words.one_line(stage['broke_off'])}", style="red"), soft_wrap=True)
     for line in kernel_gap_lines(report):
         screen.print(Text(f"kernel gap: {line}"))
+    for line in filter(None, diff_lines(report["diff"]) if "diff" in report else ()):
+        screen.print(Text(line), soft_wrap=True)
     if folder:
         screen.print(Text(words.one_line(folder / "report.html", 4096)), soft_wrap=True)
 
@@ -92,20 +71,3 @@ def stage_table(report: Mapping) -> Table:
         texts = (f"{line.compared} of {line.total}", str(line.failing), line.ratio, line.worst or words.NOTHING)
         table.add_row(Text(line.name), verdict, *(Text(words.one_line(text, 100)) for text in texts))
     return table
-
-
-def write_junit(path: Path, stages: Mapping[str, Stage]) -> None:
-    """Every site as a test case, every stage as a suite; what was not compared is skipped, never passed."""
-    root = ElementTree.Element("testsuites")
-    for name, stage in stages.items():
-        suite = ElementTree.SubElement(root, "testsuite", name=name, tests=str(len(stage.rows) + len(stage.skipped)),
-                                       failures=str(len(stage.failing)), skipped=str(len(stage.skipped)))  # fmt: skip
-        for row in stage.rows:
-            case = ElementTree.SubElement(suite, "testcase", classname=name, name=row.site)
-            if row.reason:
-                ElementTree.SubElement(case, "failure", message=row.reason)
-        for site, why in stage.skipped:
-            case = ElementTree.SubElement(suite, "testcase", classname=name, name=site)
-            ElementTree.SubElement(case, "skipped", message=why)
-    with whole_file(path) as draft:
-        ElementTree.ElementTree(root).write(draft, encoding="utf-8", xml_declaration=True)

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from port.console import stdout
 from port.files import write_text
-from port.report.pair_report import cell
+from port.report.words import cell
 
 ENGINE = "this engine"
 

@@ -111,3 +111,8 @@ def one_line(value: object, longest: int = 400) -> str:
 def first_paragraph(text: str) -> str:
     """What a framework's message says before its call stack; all of it stands in report.json."""
     return text.strip().partition("\n\n")[0]
+
+
+def cell(text: object) -> str:
+    """Text from files and networks, safe inside a Markdown line."""
+    return "".join(c if c.isprintable() else "?" for c in str(text)).replace("|", "\\|").replace("`", "'")

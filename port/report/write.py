@@ -8,6 +8,7 @@ from pathlib import Path
 
 from port.files import make_folder, whole_file, write_json, write_text
 from port.parity import tolerance
+from port.parity.compare import Stage
 from port.parity.verify import Outcome
 from port.report.charts import DARK, LIGHT, draw_chart
 from port.report.headline import headline
@@ -31,22 +32,39 @@ def write_report(folder: Path, outcome: Outcome) -> None:
     strips = make_strips(outcome.frames)
     wrong = (report["first_divergence"] or {}).get("site")
     charts = {kind: draw_chart(outcome.rows, limits, theme, wrong) for kind, theme in THEMES.items()}
-    compared, causes = getattr(outcome, "stages", None) or {}, getattr(outcome, "causes", None) or []
-    view = build_view(report, outcome.rows, limits, _output_size(outcome), compared, causes)
+    view = build_view(report, outcome.rows, limits, _output_size(outcome), outcome.stages, outcome.causes)
     page = render_page(report, view, strips, charts)
     markdown = render_markdown(report, view, strips, charts["light"] is not None)
     pictures = {picture.file_name: picture.jpeg for strip in strips for picture in strip.pictures}
     pictures |= {CHART_FILES[kind]: data for kind, data in charts.items() if data}
     folder = make_folder(folder)
     _write_pictures(make_folder(folder / FOLDER), pictures)
-    write_text(folder / "sites.csv", sites_csv(outcome.rows))
+    write_text(folder / "sites.csv", sites_csv(outcome.stages) if outcome.stages else series_csv(outcome.rows))
     write_json(folder / "report.json", report)
     write_text(folder / "report.md", encodable(markdown))
     write_text(folder / "report.html", encodable(page))
 
 
-def sites_csv(rows: Sequence[Mapping]) -> str:
-    """Every site in execution order, one line each, empty where there is no number."""
+COLUMNS = ("stage", "order", "site", "module", "kind", "max_abs", "max_abs_over_rms", "ratio", "reason", "note")
+
+
+def sites_csv(stages: Mapping[str, Stage]) -> str:
+    """Every site of every stage, one line each; what was not compared says why in its note and has no numbers."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for name, stage in stages.items():
+        for row in sorted(stage.rows, key=lambda row: row.order):
+            numbers = (row.max_abs, row.relative, row.ratio)
+            writer.writerow([name, f"{row.order:g}", row.site, row.module, row.kind, *numbers, row.reason, row.note])
+        writer.writerows(
+            [name, "", site, "", "", "", "", "", "", f"not compared: {why}"] for site, why in stage.skipped
+        )
+    return encodable(buffer.getvalue())
+
+
+def series_csv(rows: Sequence[Mapping]) -> str:
+    """Every site in execution order, one line each, where no stages are at hand."""
     buffer = io.StringIO()
     names = list(dict.fromkeys(key for row in rows for key in row)) or ["site"]
     writer = csv.DictWriter(buffer, ["order", *names], lineterminator="\n")
