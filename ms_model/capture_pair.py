@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ms_model import device, pairs, training
 from port.errors import UsageError, run_command
-from port.parity.pair_capture import PASSES, Column, applicable, attempt, capture_pass, types_of
+from port.parity.capture import gigabytes
+from port.parity.pair_capture import FINISHED, PASSES, Column, applicable, attempt, capture_pass, types_of
 
 
 def main(argv=None):
@@ -22,6 +23,7 @@ def main(argv=None):
     parser.add_argument(
         "--keep-going", action="store_true", help="several pairs: what one cannot do is left in its folder"
     )
+    parser.add_argument("--trace-limit", type=gigabytes, default=8.0, metavar="GB", help="most that one trace may take")
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args(argv)
@@ -42,7 +44,9 @@ def run(args):
     types = types_of(args.reference)
     column = Column(pairs, training, device.describe(), types, types.port)
     if not args.keep_going:
-        return 0 if capture(column, args.pair[0], args.out[0], names, args) else 3
+        complete = capture(column, args.pair[0], args.out[0], names, args)
+        (args.out[0] / FINISHED).touch()  # every pass has its trace, also one that broke off
+        return 0 if complete else 3
     made = [
         attempt(out, capture, column, pair, out, names, args) for pair, out in zip(args.pair, args.out, strict=True)
     ]
@@ -52,7 +56,8 @@ def run(args):
 def capture(column, pair, out, names, args):
     """All passes of one pair. -> whether all ran through"""
     passes = applicable(names, pairs.Side(pair, args.weights), args.reference, column.types)
-    made = [capture_pass(column, pairs.Side(pair, args.weights), name, out, args.reference) for name in passes]
+    limit = int(args.trace_limit * 1e9)
+    made = [capture_pass(column, pairs.Side(pair, args.weights), name, out, args.reference, limit) for name in passes]
     return all(made)
 
 

@@ -51,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--whole", default=DETAIL_STEPS, metavar="STEPS", help="steps compared module by module, or 'all'"
     )
     check.add_argument(
-        "--trace-limit", type=gigabytes, default=8.0, metavar="GB", help="most that one trace may take on disk"
+        "--trace-limit", type=gigabytes, default=12.0, metavar="GB", help="most that one trace may take on disk"
     )
     check.add_argument("--work", type=Path, help="folder for the traces, kept (default: a temporary one, removed)")
     check.add_argument("--device", default="cpu", choices=("cpu", "ascend"), help="where the port runs")

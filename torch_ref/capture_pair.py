@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from port.errors import UsageError, run_command
-from port.parity.pair_capture import DTYPES, PASSES, Column, Types, applicable, attempt, capture_pass
+from port.parity.capture import gigabytes
+from port.parity.pair_capture import DTYPES, FINISHED, PASSES, Column, Types, applicable, attempt, capture_pass
 from torch_ref import device, pairs, training
 
 
@@ -24,6 +25,7 @@ def main(argv=None):
     parser.add_argument(
         "--keep-going", action="store_true", help="several pairs: what one cannot do is left in its folder"
     )
+    parser.add_argument("--trace-limit", type=gigabytes, default=8.0, metavar="GB", help="most that one trace may take")
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args(argv)
@@ -43,7 +45,9 @@ def run(args):
     types = Types(args.dtype, args.port_dtype or args.dtype)
     column = Column(pairs, training, device.describe(), types, types.reference)
     if not args.keep_going:
-        return 0 if capture(column, args.pair[0], args.out[0], names, args) else 3
+        complete = capture(column, args.pair[0], args.out[0], names, args)
+        (args.out[0] / FINISHED).touch()  # every pass has its trace, also one that broke off
+        return 0 if complete else 3
     made = [
         attempt(out, capture, column, pair, out, names, args) for pair, out in zip(args.pair, args.out, strict=True)
     ]
@@ -53,7 +57,8 @@ def run(args):
 def capture(column, pair, out, names, args):
     """All passes of one pair. -> whether all ran through"""
     passes = applicable(names, pairs.Side(pair, args.weights), args.reference, column.types)
-    made = [capture_pass(column, pairs.Side(pair, args.weights), name, out, args.reference) for name in passes]
+    limit = int(args.trace_limit * 1e9)
+    made = [capture_pass(column, pairs.Side(pair, args.weights), name, out, args.reference, limit) for name in passes]
     return all(made)
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from parity_tests.pairs.conftest import SMALL_PAIR
 from port import cli
+from port.errors import PortError
+from port.parity.pair_verify import capture_side
 
 
 def code_of(*words):
@@ -74,3 +76,9 @@ def test_wrong_words(words, code, says, tmp_path, monkeypatch, capsys):
 def test_both_spellings_of_the_program_run(program, tmp_path):
     done = subprocess.run([sys.executable, "-m", program, "compare", "gone", "gone"], capture_output=True, text=True)
     assert done.returncode == 3 and "no folder gone" in done.stderr
+
+def test_a_reference_that_does_not_fit_is_no_reference(tmp_path):
+    """Some of its traces are written by then; going on with them would leave the other stages out without a word."""
+    with pytest.raises(PortError, match="exit code 3"):
+        capture_side("torch", SMALL_PAIR, tmp_path, tmp_path, quiet=True, trace_limit=4e-5)
+    assert (tmp_path / "reference" / "trace.json").exists() and not (tmp_path / "updates64" / "trace.json").exists()

@@ -84,6 +84,7 @@ def write_pair(job, steps: int) -> Path:
 def verify_patch(job, steps: int) -> Compared:
     """Capture both sides of the patch and compare: forward, backward, and `steps` optimiser steps."""
     pair, folder = write_pair(job, steps), job.work / "patch"
-    capture_side("torch", pair, folder / "reference", folder / "reference", quiet=job.quiet)
-    capture_side("ms", pair, folder / "port", folder / "reference", quiet=job.quiet)
+    how = {"quiet": job.quiet, "trace_limit": job.trace_limit}
+    capture_side("torch", pair, folder / "reference", folder / "reference", **how)
+    capture_side("ms", pair, folder / "port", folder / "reference", **how)
     return compare_folders(folder / "reference", folder / "port")

@@ -18,7 +18,7 @@ from port.parity.causes import Cause, explain, find_causes, of_the_optimizer
 from port.parity.compare import Stage, stage_coverage
 from port.parity.kernel_gaps import as_the_kernel, gaps_of, judge_gaps, name_gaps, reached_by_gaps
 from port.parity.modes import COMPILED, FREE, add_modes
-from port.parity.pair_capture import Types
+from port.parity.pair_capture import FINISHED, Types
 from port.parity.pair_compare import (
     compare_sites,
     compare_updates,
@@ -77,7 +77,7 @@ class Compared:
 
 def capture_side(
     side: str, pair: Path, out: Path, reference: Path, weights: Path | None = None, quiet: bool = False,
-    dtype: str = "float32", port_dtype: str | None = None, selection: Selection = EVERYTHING,
+    dtype: str = "float32", port_dtype: str | None = None, selection: Selection = EVERYTHING, trace_limit: float = 8.0,
 ) -> None:  # fmt: skip
     """Run one half in a process of its own. Raises PortError where it could not run at all.
 
@@ -86,26 +86,30 @@ def capture_side(
     weights    of the torch side; the port takes those that the reference left in its traces
     dtype      element type of both networks, port_dtype of the port if another; the port reads them in the reference's traces
     selection  of the passes only those are run that it needs
+    trace_limit  GB that one trace may take
     """
     package, passes = SIDES[side]
     if side == "ms":
         weights = reference / "reference" / "weights.safetensors"
     for name in passes:  # an old trace must never be taken for a new one
         shutil.rmtree(out / name, ignore_errors=True)
+    (out / FINISHED).unlink(missing_ok=True)
     command = [sys.executable, "-m", f"{package}.capture_pair", str(pair), "--out", str(out)]
     command += ["--passes", ",".join(selection.passes(side, passes)), "--reference", str(reference)]
     command += ["--weights", str(weights)] if weights else []
     if side == "torch":
         command += ["--dtype", dtype, "--port-dtype", port_dtype or dtype]
-    run(command + ["--quiet"] * quiet)
+    run([*command, "--trace-limit", str(trace_limit)] + ["--quiet"] * quiet)
 
 
 def run(command: Sequence[str]) -> None:
-    """Start a process; a run that broke off (3, with traces written) is for the comparison to report."""
+    """Start a process; runs that broke off (3, with all traces written) are for the comparison to report."""
     done = subprocess.run(command, stdout=subprocess.DEVNULL, env=surroundings())
     out = Path(command[command.index("--out") + 1])
-    broke_off = done.returncode == COULD_NOT_RUN or done.returncode < 0  # negative: killed by a signal, in a kernel
-    if done.returncode and not (broke_off and any(out.glob("*/trace.json"))):
+    broke_off = done.returncode == COULD_NOT_RUN and (out / FINISHED).exists()
+    # by a signal, in a kernel; a reference that is killed has nothing to be compared with
+    killed = done.returncode < 0 and command[2].startswith("ms_model") and any(out.glob("*/trace.json"))
+    if done.returncode and not (broke_off or killed):
         raise PortError(f"{command[2]} ended with exit code {done.returncode}; its message stands above.")
 
 
