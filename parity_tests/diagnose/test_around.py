@@ -9,7 +9,7 @@ from port.diagnose.around import exchanged, grid, made_from_before, missing, oth
 from port.diagnose.diagnose import diagnose
 from port.diagnose.evidence import Evidence
 from port.diagnose.modules import dropped
-from port.diagnose.windows import resize, sample
+from port.diagnose.windows import kernel, matrix, resize, sample
 
 RANDOM = np.random.default_rng(3)
 X = RANDOM.standard_normal((1, 4, 16, 16))
@@ -97,3 +97,11 @@ def test_dropout():
     assert dropped(evidence(X, np.where(kept, 2 * X, 0), "output")).label == "training_mode"
     assert dropped(evidence(X, np.where(kept, X**2, 0), "output")).explained < 0.9
     assert dropped(evidence(X, 2 * X, "output")) is None
+
+
+def test_bicubic_of_mindspore():
+    """Its coefficient is -0.5 and taps outside count for nothing: shares of a first pixel, by hand."""
+    first = resize(np.eye(4)[None, None], (8, 8), "bicubic 0.5", False)[0, 0].sum(1)
+    assert np.allclose(first, 1)  # shares add up to one, also at the border
+    weights = np.array([kernel(np.array([d]), "bicubic 0.5")[0] for d in (0.25, 0.75, 1.75)])
+    assert np.allclose(matrix(4, 8, "bicubic 0.5", False)[0, :2], weights[[0, 2]] / weights[[0, 2]].sum(), atol=1e-12)

@@ -62,7 +62,7 @@ def made_from_before(evidence: Evidence) -> Finding | None:
             tried = replace(rest, inputs=[x])
             for explain in (modules.slope, windows.pooling, windows.interpolation):
                 finding = explain(tried) if is_fit(explain, x, rest) else None
-                if finding is not None and finding.explained > CERTAIN:
+                if finding is not None and finding.explained >= CERTAIN:
                     return finding
     return None
 
