@@ -66,6 +66,14 @@ def test_resized_and_added(mode, corners, label):
     assert made_from_before(replace(seen, port=np.float32(right + 1))) is None
 
 
+def test_pooled_and_scaled():
+    """A flow brought to tokens: means of windows, divided by their size."""
+    flow = RANDOM.uniform(1, 3, (1, 2, 16, 16))
+    pooled = flow.reshape(1, 2, 4, 4, 4, 4).mean((3, 5)) / 4
+    seen = evidence(pooled, resize(flow, (4, 4), "bilinear", False) / 4, earlier=[flow])
+    assert made_from_before(seen).label == "pooling_replaced"
+
+
 def test_slope_of_an_earlier_value():
     leaky = lambda slope: np.where(X < 0, slope * X, X)  # noqa: E731
     finding = made_from_before(evidence(leaky(0.1), leaky(0.2), "input", before=[X], earlier=[X]))
@@ -101,7 +109,6 @@ def test_dropout():
 
 def test_bicubic_of_mindspore():
     """Its coefficient is -0.5 and taps outside count for nothing: shares of a first pixel, by hand."""
-    first = resize(np.eye(4)[None, None], (8, 8), "bicubic 0.5", False)[0, 0].sum(1)
-    assert np.allclose(first, 1)  # shares add up to one, also at the border
-    weights = np.array([kernel(np.array([d]), "bicubic 0.5")[0] for d in (0.25, 0.75, 1.75)])
-    assert np.allclose(matrix(4, 8, "bicubic 0.5", False)[0, :2], weights[[0, 2]] / weights[[0, 2]].sum(), atol=1e-12)
+    near, far = kernel(np.array([0.25, 1.25]), "bicubic 0.5")  # the first of eight lies a quarter left of the first of four
+    assert np.allclose([near, far], [0.8671875, -0.0703125])  # the cubic convolution of Keys, 1981
+    assert np.allclose(matrix(4, 8, "bicubic 0.5", False)[0], [near / (near + far), far / (near + far), 0, 0])

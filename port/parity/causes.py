@@ -91,8 +91,8 @@ def by_module(name: str, stages: Mapping[str, Stage], wrong: frozenset[str]) -> 
     if stages[name].broke_off:  # what a run did not come to is no fault of its own; where it broke off is
         rows = [row for row in rows if row.reason != MISSING] or ([] if wrong else rows[:1])
     if name == "backward":
-        rows = without_handed_over(rows, stages.get("forward"), wrong)
         rows = without_echoes(rows, stages[name].cuts, wrong)
+        rows = without_handed_over(rows, stages.get("forward"), wrong)
     if name == "training" and (fed := [row for row in rows if row.kind in FED]):
         rows = fed
     elif name == "training" and (still := standing_still(rows)):
