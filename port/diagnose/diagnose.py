@@ -23,6 +23,7 @@ EXPLANATIONS = (
     *layers.EXPLANATIONS,
     *attention.EXPLANATIONS,
     *around.FIRST,
+    pointwise.of_reference,
     *places.EXPLANATIONS,
     *windows.EXPLANATIONS,
     *pointwise.EXPLANATIONS,

@@ -172,6 +172,6 @@ def as_of_half(evidence: Evidence) -> Finding | None:
     return Finding("half_cast", says, "Look for casts inside (to_float, amp_level, .astype).", CERTAIN, (116,))
 
 
-FIRST = (at_kinks, of_reference)
+FIRST = (at_kinks,)
 EXPLANATIONS = (bounds, of_elements, of_axes)
 LAST = (some_function, as_of_half)
