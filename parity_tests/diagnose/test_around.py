@@ -9,7 +9,7 @@ from port.diagnose.around import exchanged, grid, made_from_before, missing, oth
 from port.diagnose.diagnose import diagnose
 from port.diagnose.evidence import Evidence
 from port.diagnose.modules import dropped
-from port.diagnose.windows import resize, sample
+from port.diagnose.windows import kernel, matrix, resize, sample
 
 RANDOM = np.random.default_rng(3)
 X = RANDOM.standard_normal((1, 4, 16, 16))
@@ -66,6 +66,14 @@ def test_resized_and_added(mode, corners, label):
     assert made_from_before(replace(seen, port=np.float32(right + 1))) is None
 
 
+def test_pooled_and_scaled():
+    """A flow brought to tokens: means of windows, divided by their size."""
+    flow = RANDOM.uniform(1, 3, (1, 2, 16, 16))
+    pooled = flow.reshape(1, 2, 4, 4, 4, 4).mean((3, 5)) / 4
+    seen = evidence(pooled, resize(flow, (4, 4), "bilinear", False) / 4, earlier=[flow])
+    assert made_from_before(seen).label == "pooling_replaced"
+
+
 def test_slope_of_an_earlier_value():
     leaky = lambda slope: np.where(X < 0, slope * X, X)  # noqa: E731
     finding = made_from_before(evidence(leaky(0.1), leaky(0.2), "input", before=[X], earlier=[X]))
@@ -97,3 +105,10 @@ def test_dropout():
     assert dropped(evidence(X, np.where(kept, 2 * X, 0), "output")).label == "training_mode"
     assert dropped(evidence(X, np.where(kept, X**2, 0), "output")).explained < 0.9
     assert dropped(evidence(X, 2 * X, "output")) is None
+
+
+def test_bicubic_of_mindspore():
+    """Its coefficient is -0.5 and taps outside count for nothing: shares of a first pixel, by hand."""
+    near, far = kernel(np.array([0.25, 1.25]), "bicubic 0.5")  # the first of eight lies a quarter left of the first of four
+    assert np.allclose([near, far], [0.8671875, -0.0703125])  # the cubic convolution of Keys, 1981
+    assert np.allclose(matrix(4, 8, "bicubic 0.5", False)[0], [near / (near + far), far / (near + far), 0, 0])

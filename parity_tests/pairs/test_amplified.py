@@ -7,7 +7,7 @@ from port.parity import tolerance
 from port.parity.compare import Stage
 from port.parity.measure import Row
 from port.parity.pair_capture import Rounding
-from port.parity.pair_compare import compare_sites, told_from_bugs
+from port.parity.pair_compare import compare_sites, compare_updates, gradients_told_from_bugs, told_from_bugs
 from port.parity.trace import Trace, TraceWriter
 
 SITE = "forward/m:out"
@@ -86,3 +86,47 @@ def test_noise_has_the_size_that_a_port_is_allowed(traced):
     assert np.allclose(np.abs(noise), tolerance.load().ratio_rms * np.abs(own), rtol=1e-5)
     assert 0.4 < np.mean(np.sign(noise) == np.sign(own)) < 0.6
     assert not Rounding(truth, truth)(SITE).any()
+
+
+STEP, GRADIENT = "step.01/m.weight@grad", "parameters/m.weight@grad"
+
+
+def judged_in_training(tmp_path, port, noisy, forced_reason=None):
+    """The row of a gradient of an optimiser step, held against the noise of that parameter's gradient."""
+
+    def trace(run, site, array):
+        writer = TraceWriter(tmp_path / run, 1 << 30)
+        writer.add(site, "gradient", array, whole=True)
+        writer.finish(None, error=None)
+        return Trace(tmp_path / run)
+
+    near = EXACT.astype(np.float32)
+    ours = {"reference": trace("reference", GRADIENT, near), "float64": trace("float64", GRADIENT, EXACT),
+            "noisy": trace("noisy", GRADIENT, noisy), "training": trace("training", STEP, near),
+            "updates64": trace("updates64", STEP, EXACT)}  # fmt: skip
+    theirs, limits = trace("updates", STEP, port), tolerance.load()
+    stage = compare_updates(
+        "training", ours["training"], theirs, ours["updates64"], limits, {"gradient"}, ours["training"]
+    )
+    (row,) = stage.rows
+    assert row.reason
+    backward = Stage("backward", "", [Row(0.0, GRADIENT, "gradient", "m", reason=forced_reason)])
+    steps, noise = (ours["training"], theirs, ours["updates64"]), (ours["noisy"], ours["float64"])
+    gradients_told_from_bugs(stage, backward, *steps, noise, limits)
+    return row
+
+
+@pytest.mark.parametrize(
+    "port, noisy, reason, passes",
+    [(1e-3, 0.8e-3, None, True), (1e-3, 1e-4, None, False), (1e-3, 1e-2, "errs", False)],
+    ids=["no more than noise", "more than noise", "wrong on right inputs"],
+)
+def test_gradients_of_optimiser_steps(tmp_path, port, noisy, reason, passes):
+    row = judged_in_training(tmp_path, off(port), off(noisy), reason)
+    assert (row.reason is None) == passes == (row.note is not None)
+
+
+def test_one_gradient_beyond_all_others_fails_in_training(tmp_path):
+    port = off(1e-4)
+    port[7] = 20.0
+    assert judged_in_training(tmp_path, port, off(0.9)).reason

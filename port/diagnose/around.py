@@ -62,7 +62,7 @@ def made_from_before(evidence: Evidence) -> Finding | None:
             tried = replace(rest, inputs=[x])
             for explain in (modules.slope, windows.pooling, windows.interpolation):
                 finding = explain(tried) if is_fit(explain, x, rest) else None
-                if finding is not None and finding.explained > CERTAIN:
+                if finding is not None and finding.explained >= CERTAIN:
                     return finding
     return None
 
@@ -86,6 +86,15 @@ def sources(evidence: Evidence) -> Iterator[np.ndarray]:
         for part in pictures(value):
             if part.ndim == len(wanted) and part.shape[:2] == wanted[:2] and part.size <= LARGEST:
                 yield part
+                yield from scaled(part, evidence.reference)
+
+
+def scaled(part: np.ndarray, reference: np.ndarray) -> Iterator[np.ndarray]:
+    """A value times a factor, if the mean of what is made of it tells one: pooling and resizing keep the mean."""
+    mean = float(part.mean(dtype=np.float64))
+    factor = float(reference.mean(dtype=np.float64)) / mean if mean else 0.0
+    if part.shape != reference.shape and factor and abs(factor - 1) > 1e-3 and np.isfinite(factor):
+        yield part * factor
 
 
 def pictures(value: np.ndarray) -> Iterator[np.ndarray]:

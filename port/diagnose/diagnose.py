@@ -23,6 +23,7 @@ EXPLANATIONS = (
     *layers.EXPLANATIONS,
     *attention.EXPLANATIONS,
     *around.FIRST,
+    pointwise.of_reference,
     *places.EXPLANATIONS,
     *windows.EXPLANATIONS,
     *pointwise.EXPLANATIONS,
@@ -60,12 +61,16 @@ def in_parts(evidence: Evidence) -> list[Finding]:
 
 def diagnose_part(evidence: Evidence, channels: np.ndarray) -> list[Finding]:
     """Findings for some of the channels, if there are any."""
-    taken = lambda array: np.take(array, channels, axis=1) if fits(array, evidence.port.shape) else array  # noqa: E731
-    context = {key: {name: taken(array) for name, array in held.items()} if key in ("calls",) else held
-               for key, held in evidence.context.items()}  # fmt: skip
     if not channels.size:
         return []
-    part = replace(evidence, reference=taken(evidence.reference), port=taken(evidence.port), context=context)
+    shape = evidence.port.shape
+    taken = lambda array: np.take(array, channels, axis=1) if fits(array, shape) else array  # noqa: E731
+    reference, port = taken(evidence.reference), taken(evidence.port)
+    held = evidence.context
+    alike = {name: array for name, array in (held.get("earlier") or {}).items() if array.shape == port.shape}
+    calls = {name: taken(array) for name, array in (held.get("calls") or {}).items()}
+    context = {"before": alike, "earlier": held.get("earlier"), "calls": calls}
+    part = replace(evidence, reference=reference, port=port, inputs=(), context=context)
     told = [finding for explain in EXPLANATIONS if (finding := explain(part)) is not None]
     words = f"channels {channels[0]} to {channels[-1]}: "
     return [replace(finding, says=words + finding.says) for finding in told if finding.explained >= CERTAIN]

@@ -78,7 +78,7 @@ def permuted_channels(evidence: Evidence) -> Finding | None:
     distance = np.array([[np.abs(x - y).max() for x in a] for y in b]) if len(a) <= 128 else None
     if distance is None:
         return None
-    nearest = distance.argmin(1)
+    nearest = one_each(distance)
     if sorted(nearest) != list(range(len(a))) or (nearest == np.arange(len(a))).all():
         return None
     axis = 1 if evidence.reference.ndim >= 3 else evidence.reference.ndim - 1
@@ -91,6 +91,15 @@ def permuted_channels(evidence: Evidence) -> Finding | None:
         "Check concatenation order, BGR for RGB, and the channel order of DepthToSpace (use nn.PixelShuffle).",
         (52, 137),
     )
+
+
+def one_each(distance: np.ndarray) -> np.ndarray:
+    """For every channel of the port the nearest of the reference's that no other has taken: several may be equal."""
+    left, found_at = distance.copy(), []
+    for row in range(len(distance)):
+        found_at.append(int(left[row].argmin()))
+        left[:, found_at[-1]] = np.inf
+    return np.array(found_at)
 
 
 def same_values_elsewhere(evidence: Evidence) -> Finding | None:

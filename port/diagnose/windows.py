@@ -117,9 +117,11 @@ def matrix(source: int, target: int, mode: str, corners: bool) -> np.ndarray:
     base = np.floor(at).astype(int)
     shares = np.zeros((target, source))
     for tap in range(-1, 3):
-        weight = kernel(np.abs(at - (base + tap)), mode)
-        np.add.at(shares, (np.arange(target), np.clip(base + tap, 0, source - 1)), weight)
-    return shares
+        weight, place = kernel(np.abs(at - (base + tap)), mode), base + tap
+        if mode == "bicubic 0.5":  # MindSpore's on a CPU: what lies outside is left out, PyTorch repeats the border
+            weight = weight * ((place >= 0) & (place < source))
+        np.add.at(shares, (np.arange(target), np.clip(place, 0, source - 1)), weight)
+    return shares / shares.sum(1, keepdims=True)
 
 
 def positions_of(source: int, target: int, corners: bool) -> np.ndarray:

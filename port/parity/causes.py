@@ -98,6 +98,7 @@ def by_module(name: str, stages: Mapping[str, Stage], wrong: frozenset[str]) -> 
         rows = without_consequences(rows)
     if name == "backward":
         rows = without_echoes(rows, stages[name].cuts, wrong)
+        rows = without_handed_over(rows, stages.get("forward"), wrong)
     if name == "training" and (fed := [row for row in rows if row.kind in FED]):
         rows = fed
     elif name == "training" and (still := standing_still(rows)):
@@ -151,6 +152,18 @@ def without_echoes(rows: list[Row], cuts: list[tuple[str, str]], wrong: frozense
         row for row in rows
         if row not in origins and (row.module in wrong or row.order < behind.get(row.module, float("inf")))
     ]  # fmt: skip
+
+
+def without_handed_over(rows: list[Row], forward: Stage | None, wrong: frozenset[str]) -> list[Row]:
+    """Without gradients of named values that a module wrong forward may have been handed.
+
+    What a module is given as an argument is seen, and its gradient fed, when it is called. What lies in an object that it is
+    given is not: the gradient of such a value is only as right as the modules that run after it.
+    """
+    order = {row.site: row.order for row in forward.rows} if forward else {}
+    last = max((row.order for row in forward.failing if row.module in wrong - {NETWORK}), default=-1.0) if forward else -1.0
+    named = lambda row: ":" not in row.site and not row.site.startswith("parameters/")  # noqa: E731
+    return [row for row in rows if not (named(row) and order.get(row.site.removesuffix(GRADIENT), last) < last)]
 
 
 def cut_rows(rows: list[Row], cuts: list[tuple[str, str]]) -> list[Row]:

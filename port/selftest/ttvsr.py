@@ -101,7 +101,7 @@ FAULTS = [
     _blocks("slope of the upsampler", "F.leaky_relu(x, LRELU_SLOPE)", "F.leaky_relu(x, 0.2)", ".", "forward", "slope", "26"),
     _blocks("residual left out", BLOCK, BLOCK.replace("x + ", ""), BOTH, "forward", "missing_term", ""),
     # loss, gradients, training
-    _loss("epsilon of Charbonnier", "EPS = 1e-12", "EPS = 1e-6", ".", "forward backward", "epsilon", "96"),
+    _loss("epsilon of Charbonnier", "EPS = 1e-12", "EPS = 1e-6", ".", "forward backward", "epsilon loss", "96"),
     _loss("loss left as a sum", ".mean()", ".sum()", ".", "forward", "reduction", "91 96"),
     _glue("gradient cut at the flow", FOLLOW, "flow_warp(prop, F.stop_gradient(flow)))", ".", "backward", "gradient_cut gradient_scale", "114"),
     _glue("gradient cut through the recurrence", MERGED, MERGED.replace("prop]", "F.stop_gradient(prop)]"), ".", "backward", "gradient_cut", "114"),
