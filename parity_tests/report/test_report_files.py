@@ -49,7 +49,8 @@ def test_csv_has_every_site(make_outcome, tmp_path):
 
 
 def test_csv_without_sites_has_a_header():
-    assert write.sites_csv([]) == "order,site\n"
+    assert write.series_csv([]) == "order,site\n"
+    assert write.sites_csv({}) == ",".join(write.COLUMNS) + "\n"
 
 
 def test_folder_is_made_and_holds_nothing_unexpected(make_outcome, tmp_path):
