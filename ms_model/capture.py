@@ -96,6 +96,7 @@ def run(args):
     """All passes asked for. -> 0, or 3 when a run broke off"""
     passes = chosen_passes(args)
     device.select(args.device)
+    device.one_after_the_other()
     frames = read_frames(args.input)
     complete = [run_one(name, args, frames) for name in passes]
     return 0 if all(complete) else 3
