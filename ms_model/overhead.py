@@ -23,6 +23,7 @@ def main(argv=None):
 def run(args):
     """Both sides of the comparison, several times; the figures go to overhead.json. -> 0"""
     device.select(args.device)
+    device.one_after_the_other()  # as every capture does; the plain run is no slower for it
     plain, captured = of_network(args) if args.subject == "ttvsr" else of_pair(args)
     rounds = 1 + overhead.check_repeats(args.repeats)
     with console.progress(args.quiet) as display:
