@@ -42,10 +42,11 @@ class Stage:
         measured = [row for row in self.rows if key(row) is not None]
         return max(measured, key=key, default=None)
 
-    def beside(self) -> dict[str, int]:
+    def beside(self) -> list[dict[str, object]]:
         """How many values other rules in use would have passed: told, never judged by."""
         measured = [row.relative for row in self.rows if row.relative is not None]
-        return {f"max|a-b| <= {limit:g} x rms": sum(value <= limit for value in measured) for limit in BESIDE}
+        return [{"rule": f"max|a-b| <= {limit:g} x rms", "passed": sum(value <= limit for value in measured)}
+                for limit in BESIDE]  # fmt: skip
 
     def summary(self, key: Callable[[Row], float | None]) -> dict[str, object]:
         """For report.json."""
