@@ -7,7 +7,13 @@ from port.parity import tolerance
 from port.parity.compare import Stage
 from port.parity.measure import Row
 from port.parity.pair_capture import Rounding
-from port.parity.pair_compare import compare_sites, compare_updates, gradients_told_from_bugs, told_from_bugs
+from port.parity.pair_compare import (
+    compare_sites,
+    compare_updates,
+    gradients_told_from_bugs,
+    norms_told_from_bugs,
+    told_from_bugs,
+)
 from port.parity.trace import Trace, TraceWriter
 
 SITE = "forward/m:out"
@@ -130,3 +136,25 @@ def test_one_gradient_beyond_all_others_fails_in_training(tmp_path):
     port = off(1e-4)
     port[7] = 20.0
     assert judged_in_training(tmp_path, port, off(0.9)).reason
+
+
+@pytest.mark.parametrize("error, passes", [(1e-2, True), (2e-2, False)])  # the limit is 8 x 2e-3
+def test_the_norm_of_all_gradients(tmp_path, error, passes):
+    """Noise turns the gradient by 2e-3 and leaves its norm alone: what counts is how far the gradient moved."""
+
+    def trace(run, **sites):
+        writer = TraceWriter(tmp_path / run, 1 << 30)
+        for name, (site, array) in sites.items():
+            writer.add(site, name, array, whole=True)
+        writer.finish(None, error=None)
+        return Trace(tmp_path / run)
+
+    gradient, turned = np.array([1.0, 0.0]), np.array([1.0, 2e-3]) / np.hypot(1.0, 2e-3)
+    noise = (trace("noisy", gradient=(GRADIENT, turned)), trace("float64", gradient=(GRADIENT, gradient)))
+    site, limits = "step.01/grad_norm", tolerance.load()
+    values = {"reference": 1.0 + 1e-7, "port": 1.0 + error, "truth": 1.0}
+    traces = [trace(run, grad_norm=(site, np.asarray(value))) for run, value in values.items()]
+    stage = compare_updates("training", *traces, limits, {"grad_norm"}, traces[0])
+    assert stage.failing
+    norms_told_from_bugs(stage, traces[1], traces[2], noise, limits)
+    assert stage.passed == passes

@@ -188,6 +188,28 @@ def gradients_told_from_bugs(
             row.reason = None
 
 
+def norms_told_from_bugs(
+    stage: Stage, port: Trace, truth: Trace, noise: tuple[Trace, Trace], limits: Tolerances
+) -> None:
+    """The same for the norm over all gradients: it may err, relatively, as much as all of them together do with noise.
+
+    Not as much as their norm does: that is one number, and errors may cancel in it by chance.
+    """
+    noisy, exact = noise
+    names = [name for name in exact.sites if name.startswith("parameters/") and noisy.whole(name) is not None]
+    true, grown = ([trace.whole(name).astype(np.float64) for name in names] for trace in (exact, noisy))
+    apart = sum(float(np.square(a - b).sum()) for a, b in zip(true, grown, strict=True))
+    length = sum(float(np.square(a).sum()) for a in true)
+    allowed = limits.ratio_amplified * np.sqrt(apart / length) if length else 0.0
+    for row in stage.failing:
+        if row.kind != "grad_norm" or row.ratio is None:
+            continue
+        true, found = (float(trace.whole(row.site)) for trace in (truth, port))
+        if abs(found - true) <= allowed * abs(true):
+            row.note = f"amplified rounding: {row.reason}; all gradients of the reference with such rounding err as much"
+            row.reason = None
+
+
 def both_sides(reference: Trace, port: Trace, wanted: Callable[[Site], bool]) -> Iterator[Site]:
     """Sites in the reference's order, then those that only the port has."""
     yield from (site for site in reference.sites.values() if wanted(site))

@@ -27,6 +27,7 @@ from port.parity.pair_compare import (
     gradients_told_from_bugs,
     is_backward,
     is_forward,
+    norms_told_from_bugs,
     told_from_bugs,
 )
 from port.parity.pair_decisions import Sources
@@ -222,6 +223,9 @@ def add_training(stages, traces, ours, theirs, limits, own: bool, selection: Sel
             "accumulated training", start, theirs["training"], ours["training64"], limits, {"loss", "grad_norm", "lr"},
             start, given=False,
         )  # fmt: skip
+        if "noisy" in ours:
+            noise, alone = (ours["noisy"], ours["float64"]), stages[f"{ACCUMULATED} training"]
+            norms_told_from_bugs(alone, theirs["training"], ours["training64"], noise, limits)
 
 
 def add_fed_training(stages, traces, ours, theirs, limits) -> None:
@@ -238,6 +242,7 @@ def add_fed_training(stages, traces, ours, theirs, limits) -> None:
     if "noisy" in ours:
         noise, steps = (ours["noisy"], ours["float64"]), (start, theirs["updates"], ours["updates64"])
         gradients_told_from_bugs(given, stages["backward"], *steps, noise, limits)
+        norms_told_from_bugs(given, theirs["updates"], ours["updates64"], noise, limits)
     stages["training"] = given
     for held, side, name in zip(traces, (ours, theirs, ours), chosen, strict=True):
         held["training"] = side[name]

@@ -12,6 +12,7 @@ from port.report.words import cell
 
 LISTED = 8  # sites written out on the terminal and in report.md; report.json has all
 SIDES = ("reference", "port")
+LEFT_OUT = "not compared"  # how the note of a site begins that sites.csv lists and nobody judged
 OF_THE_RUN = frozenset({"command"})  # differs from run to run and says nothing about what computed
 
 
@@ -44,7 +45,8 @@ def read_earlier(path: Path) -> Earlier:
     table = file.with_name("sites.csv")
     if table.is_file():
         with open(table, encoding="utf-8", newline="") as rows:
-            sites = {(row["stage"], row["site"]): row.get("reason") or "" for row in csv.DictReader(rows)}
+            compared = [row for row in csv.DictReader(rows) if not (row.get("note") or "").startswith(LEFT_OUT)]
+        sites = {(row["stage"], row["site"]): row.get("reason") or "" for row in compared}
         return Earlier(path, report, sites, whole=True)
     listed = {(name, row["site"]): row["reason"] for name, stage in stages.items() for row in stage.get("failing", ())}
     return Earlier(path, report, listed, whole=False)
