@@ -19,11 +19,12 @@ def earlier(reference, ports, tmp_path_factory):
 
 @pytest.fixture
 def changed(earlier, tmp_path):
-    """changed(name, change) -> folder of a copy of a report, change(report) applied"""
+    """changed(name, change) -> folder of a copy of a report without its sites.csv, change(report) applied"""
 
     def make(name, change):
         folder = tmp_path / f"old-{name}"
         shutil.copytree(earlier[name], folder)
+        (folder / "sites.csv").unlink()
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         change(report)
         (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
