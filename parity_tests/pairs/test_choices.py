@@ -263,3 +263,9 @@ def test_compiled_is_held_against_the_eager_run_where_choices_part(apart, passes
     notes = add_modes(stages, {"reference": reference, "float64": truth}, port, tolerance.load())
     assert stages[FREE].passed and stages[COMPILED].passed == passes
     assert "chooses otherwise at forward/best:out" in notes[0]
+
+
+def test_whole_numbers_kept_as_floats_are_no_places():
+    """TTVSR's location maps are such: rounded positions, which index nothing."""
+    assert find_rule(SCORES, SCORES.argmax(1)) == Choice("argmax", 1)
+    assert find_rule(SCORES, SCORES.argmax(1).astype(np.float32)) is None

@@ -1,11 +1,13 @@
 """`--only`, `--stages`, `--until`: what is asked for is judged, the rest is listed, and nothing compared is no pass."""
 
+import json
+
 import pytest
 
 from parity_tests.pairs.conftest import changed_pair
 from port import cli
 from port.errors import UsageError
-from port.parity.pair_verify import PORT_PASSES, REFERENCE_PASSES
+from port.parity.pair_verify import CAST, PORT_PASSES, REFERENCE_PASSES
 from port.parity.selection import EVERYTHING, STAGES, Selection, make_selection, module_at
 
 
@@ -101,7 +103,8 @@ def test_only_the_passes_that_are_needed():
     assert needs("ms", PORT_PASSES, stages=("training",)) == ["forced", "updates", "tiny"]
     assert needs("ms", PORT_PASSES, until="act") == ["imposed", "forced"]
     assert EVERYTHING.passes("ms", PORT_PASSES) == list(PORT_PASSES)
-    assert needs("torch", REFERENCE_PASSES, stages=tuple(STAGES)) == list(REFERENCE_PASSES)
+    everything = [name for name in REFERENCE_PASSES if name not in CAST]  # those are for ports in half precision
+    assert needs("torch", REFERENCE_PASSES, stages=tuple(STAGES)) == everything
     assert needs("ms", PORT_PASSES, stages=tuple(STAGES)) == list(PORT_PASSES)
     with pytest.raises(UsageError, match="no stage"):
         make_selection(None, "accumulated training", None)
@@ -114,8 +117,9 @@ def test_a_port_that_is_not_written_to_its_end(tmp_path, capsys):
     words = ["verify", "--pair", str(pair), "--work", str(tmp_path), "--quiet", "--report", str(tmp_path / "report")]
     assert cli.main([*words, "--until", "pool", "--stages", "weights,forward"]) == 0
     assert "Passed what was compared" in capsys.readouterr().out
-    text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
-    assert "there the port broke off: NotImplementedError: 'to be done'" in text
+    report = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
+    reasons = " ".join(entry["reason"] for entry in report["coverage"]["skipped"])
+    assert "there the port broke off: NotImplementedError: 'to be done'" in reasons
     passes = {f"{path.parent.parent.name}/{path.parent.name}" for path in tmp_path.glob("*/*/trace.json")}
     assert passes == {"reference/reference", "reference/forced64", "port/forced"}
     folders = [str(tmp_path / side) for side in ("reference", "port")]

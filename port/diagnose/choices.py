@@ -33,6 +33,8 @@ def candidates(source: np.ndarray, chosen: np.ndarray) -> Iterator[Choice]:
         yield from (Choice(rule) for rule in ROUNDINGS)
         if chosen.size >= FEWEST and set(np.unique(chosen)) == {0, 1}:
             yield from (Choice("threshold", sign=sign, level=level) for sign in (1, -1) for level in (*LEVELS, None))
+    if chosen.dtype.kind not in "iu":  # whole numbers kept as floats are rounded values, no places
+        return
     for axis in reversed(range(source.ndim)):
         if source.shape[axis] < 2:
             continue

@@ -51,6 +51,7 @@ REFERENCE_PASSES = (
 )
 PORT_PASSES = ("imposed", "forced", "free", "training", "updates", "tiny", "compiled")  # a compiler may take all down
 SIDES = {"torch": ("torch_ref", REFERENCE_PASSES), "ms": ("ms_model", PORT_PASSES)}
+CAST = {"cast", "forcedcast"}  # what a port in half precision is held against; made only for such a one
 SCHEMA = 2
 ALL_STAGES = ("weights", "forward", "backward", "accumulated", "training", "accumulated training", FREE, COMPILED)
 ACCUMULATED = "accumulated"  # judged along the whole network: says that something is wrong, not where
@@ -96,7 +97,8 @@ def capture_side(
         shutil.rmtree(out / name, ignore_errors=True)
     (out / FINISHED).unlink(missing_ok=True)
     command = [sys.executable, "-m", f"{package}.capture_pair", str(pair), "--out", str(out)]
-    command += ["--passes", ",".join(selection.passes(side, passes)), "--reference", str(reference)]
+    needed = set(selection.passes(side, passes)) | (CAST if port_dtype not in (None, dtype) else set())
+    command += ["--passes", ",".join(name for name in passes if name in needed), "--reference", str(reference)]
     command += ["--weights", str(weights)] if weights else []
     if side == "torch":
         command += ["--dtype", dtype, "--port-dtype", port_dtype or dtype]

@@ -35,7 +35,6 @@ STAGES = {
         ("forced", "imposed", "free", "compiled"),
     ),
 }
-CAST = {"cast", "forcedcast"}  # what a port in half precision is held against; made only for such a one
 FORWARD_ONLY = ("weights", "forward", "accumulated")  # what there is before the way back
 
 
@@ -73,7 +72,7 @@ class Selection:
         if self.everything:
             return list(known)
         place = 1 if side == "torch" else 2
-        needed = {name for stage in self.chosen for name in STAGES[stage][place]} | CAST
+        needed = {name for stage in self.chosen for name in STAGES[stage][place]}
         if self.until is not None:
             needed -= {"training", "training64"}
         return [name for name in known if name in needed]

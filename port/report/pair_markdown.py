@@ -70,7 +70,7 @@ def _coverage(view: Mapping) -> str:
     for gap in view["coverage_gaps"][:GAPS]:
         first = f" (first: {code(gap['sites'][0])})" if gap["sites"] else ""
         many = "1 site" if gap["count"] == 1 else f"{words.count(gap['count'])} sites"
-        lines.append(f"- {gap['stage']}: {many}, {plain(words.one_line(gap['reason']))}{first}")
+        lines.append(f"- {gap['stage']}: {many}, {plain(words.one_line(gap['reason'], 400))}{first}")
     left: Sequence = view["coverage_gaps"][GAPS:]
     lines += [f"- … and {len(left)} more: see `report.json`."] if left else []
     return "## Not compared\n\n" + "\n".join([*lines, *(f"- {text}" for text in view["gaps"])])
