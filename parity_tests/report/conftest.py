@@ -65,7 +65,7 @@ def make_report(wrong: dict[str, str], names: tuple[str, str]) -> tuple[dict, li
         "end_to_end": end,
     }
     report = {
-        "schema": 1,
+        "schema": 2,
         "verdict": "fail" if wrong else "pass",
         "model": "ttvsr",
         "weights": {"file": "official.pth", "sha256": SHA},

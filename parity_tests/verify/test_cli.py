@@ -54,12 +54,14 @@ def command(weights, clip, report, *more):
 def test_pass_is_0_and_leaves_a_report(weights, clip_file, truth, healthy_reference, tmp_path, capsys):
     np.save(tmp_path / "truth.npy", truth)
     healthy_reference()
-    code = cli.main(command(weights, clip_file, tmp_path / "report", "--truth", str(tmp_path / "truth.npy")))
+    more = ["--truth", str(tmp_path / "truth.npy"), "--junit", str(tmp_path / "sites.xml")]
+    code = cli.main(command(weights, clip_file, tmp_path / "report", *more))
     assert code == 0
     shown = capsys.readouterr().out
     assert "PASS" in shown.upper() and "report.html" in shown
     report = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert report["schema"] == 1 and report["verdict"] == "pass" and report["first_divergence"] is None
+    assert report["schema"] == 2 and report["verdict"] == "pass" and report["first_divergence"] is None
+    assert report["root_causes"] == [] and (tmp_path / "sites.xml").exists()
     assert {"weights", "modules", "accumulated", "end_to_end"} <= set(report["stages"])
     end = {"psnr_between", "psnr_reference", "psnr_port", "psnr_delta_db", "ssim_delta", "max_abs"}
     assert end <= set(report["stages"]["end_to_end"])
@@ -87,6 +89,8 @@ def test_wrong_usage_is_2(weights, clip_file, tmp_path, capsys):
     ckpt.rename(weights)
     assert cli.main(command(weights, clip_file, tmp_path / "r", "--max-frames", "0")) == 2
     assert "--max-frames must be at least 1" in capsys.readouterr().err
+    assert cli.main(command(weights, clip_file, tmp_path / "r", "--stages", "sideways")) == 2
+    assert "there is no stage 'sideways'" in capsys.readouterr().err
     assert cli.main(command(weights, clip_file, tmp_path / "r", "--token-stride", "6")) == 3
     assert "token_stride must be a multiple of 4, found 6" in capsys.readouterr().err
     assert not (tmp_path / "r").exists()
