@@ -1,5 +1,7 @@
 """Traces on disk, and the recorder that fills them."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -176,6 +178,32 @@ def test_recorded_is_what_the_network_computed_not_what_was_put_in(tmp_path):
     probe = recorder(tmp_path / "port", Plan("all"), finished(reference))
     probe("v", Tensor([9.0]))
     assert finished(probe).whole("start/v")[0] == 9.0
+
+
+def test_what_was_not_computed_is_put_in_and_not_recorded(tmp_path):
+    """An idle part's zeros must never be taken for what is true: errors over them would be 1 whatever the port does."""
+    reference = recorder(tmp_path / "reference", Plan(whole_steps=frozenset({"bwd.00"})))
+    for step in ("bwd.00", "bwd.01"):
+        reference.step(step)
+        reference("before", Tensor([5.0]))
+        reference.output("trunk", Tensor([6.0]))
+        reference("feat_prop", Tensor([7.0]))
+        reference("after", Tensor([8.0]))
+    trunk = SimpleNamespace(forward=lambda value: Tensor([6.5]))
+    plan = Plan("all", frozenset({"value"}), frozenset({"bwd.00"}), only_whole=True)
+    probe = recorder(tmp_path / "truth", plan, finished(reference))
+    with capture.idle([("trunk", trunk)], "forward", probe, lambda shape, inputs: Tensor(np.zeros(shape))):
+        given = {}
+        for step in ("bwd.00", "bwd.01"):
+            probe.step(step)
+            probe("before", Tensor([5.5]))
+            made = trunk.forward(Tensor([1.0]))
+            given[step] = float(made.array[0]), float(probe("feat_prop", made).array[0])
+            probe("after", Tensor([8.5]))
+    assert given == {"bwd.00": (6.5, 7.0), "bwd.01": (0.0, 7.0)}
+    found = finished(probe)
+    assert list(found.sites) == ["bwd.00/before", "bwd.00/feat_prop", "bwd.00/after", "bwd.01/before", "bwd.01/after"]
+    assert found.whole("bwd.00/feat_prop")[0] == 6.5
 
 
 @pytest.mark.parametrize("passes, words", [("referense", "unknown pass 'referense'"), ("forced", "name its trace by")])

@@ -173,7 +173,7 @@ def idle(modules: Iterable[tuple[str, Any]], method: str, recorder: Recorder, ze
     modules  (name, module) of the parts; method: what a call of one runs (`forward`, `construct`)
     zeros(array shape, inputs) makes a tensor like those a module is given
     Only for a plan that puts the reference's value in the place of every named one: what a part returns is of no consequence
-    there. A step whose trace does not say what the part returned is computed.
+    behind the next of these, which is not recorded. A step whose trace does not say what the part returned is computed.
     """
     parts = list(modules)
     for name, module in parts:
@@ -190,6 +190,7 @@ def _idle_call(compute: Callable[..., Any], name: str, recorder: Recorder, zeros
         site = recorder.reference.sites.get(f"{recorder.label}/{name}:out")
         if site is None or recorder.label in recorder.plan.whole_steps or "all" in recorder.plan.whole_steps:
             return compute(*inputs)
+        recorder.hollow = True
         return zeros(site.shape, inputs)
 
     return call

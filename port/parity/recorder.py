@@ -76,6 +76,7 @@ class Recorder(Probe):
             True
         )  # whether a gradient can reach what a value was made from
         self.noise: Callable[[str], np.ndarray | None] = lambda name: None  # error to be added at a site
+        self.hollow = False  # the next named value was not computed in earnest (capture.idle): put in, and not recorded
         self.ungraded: list[str] = []  # sites of values that no gradient passes
 
     def step(self, label: str) -> None:
@@ -83,6 +84,9 @@ class Recorder(Probe):
         self.on_step(label)
 
     def __call__(self, name: str, value: Any) -> Any:
+        if self.hollow:
+            self.hollow = False
+            return self._substitute(self.writer.name(f"{self.label}/{name}"), "value", value, tuple(value.shape))
         return self._site(name, "value", value, self.plan.whole_values is None or name in self.plan.whole_values)
 
     def decide(self, name: str, value: Any) -> Any:
