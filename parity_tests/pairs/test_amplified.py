@@ -12,6 +12,7 @@ from port.parity.pair_compare import (
     compare_updates,
     gradients_told_from_bugs,
     norms_told_from_bugs,
+    series_told_from_bugs,
     told_from_bugs,
 )
 from port.parity.trace import Trace, TraceWriter
@@ -158,3 +159,27 @@ def test_the_norm_of_all_gradients(tmp_path, error, passes):
     assert stage.failing
     norms_told_from_bugs(stage, traces[1], traces[2], noise, limits)
     assert stage.passed == passes
+
+
+@pytest.mark.parametrize(
+    "own, port, wrong",
+    [
+        ([0, 1e-5, 1e-5, 1e-2], [0, 1e-5, 5e-3, 5e-3], []),  # drifts off one step earlier than the reference
+        ([0, 1e-5, 1e-5, 1e-2], [0, 5e-3, 5e-3, 5e-3], [1]),  # two steps earlier: that is no chance
+        ([0, 1e-5, 1e-5, 1e-5], [0, 1e-5, 1e-5, 1e-3], [3]),
+    ],
+)
+def test_a_training_that_drifts(tmp_path, own, port, wrong):
+    def trace(run, errors):
+        writer = TraceWriter(tmp_path / run, 1 << 30)
+        for k, error in enumerate(errors):
+            writer.add(f"step.{k:02d}/loss", "loss", np.asarray(1.0 + error), whole=True)
+        writer.finish(None, error=None)
+        return Trace(tmp_path / run)
+
+    reference, ported, truth = trace("reference", own), trace("port", port), trace("truth", [0] * len(own))
+    limits = tolerance.load()
+    stage = compare_updates("accumulated training", reference, ported, truth, limits, {"loss"}, reference, given=False)
+    assert stage.failing
+    series_told_from_bugs(stage, reference, ported, truth, limits)
+    assert [row.site for row in stage.failing] == [f"step.{k:02d}/loss" for k in wrong]

@@ -28,6 +28,7 @@ from port.parity.pair_compare import (
     is_backward,
     is_forward,
     norms_told_from_bugs,
+    series_told_from_bugs,
     told_from_bugs,
 )
 from port.parity.pair_decisions import Sources
@@ -228,6 +229,9 @@ def add_training(stages, traces, ours, theirs, limits, own: bool, selection: Sel
         if "noisy" in ours:
             noise, alone = (ours["noisy"], ours["float64"]), stages[f"{ACCUMULATED} training"]
             norms_told_from_bugs(alone, theirs["training"], ours["training64"], noise, limits)
+        series_told_from_bugs(
+            stages[f"{ACCUMULATED} training"], start, theirs["training"], ours["training64"], limits
+        )
 
 
 def add_fed_training(stages, traces, ours, theirs, limits) -> None:
