@@ -4,16 +4,18 @@ import numpy as np
 import pytest
 
 from port.parity import tolerance
+from port.parity.amplified import (
+    gradients_told_from_bugs,
+    norms_told_from_bugs,
+    series_told_from_bugs,
+    told_from_bugs,
+)
 from port.parity.compare import Stage
 from port.parity.measure import Row
 from port.parity.pair_capture import Rounding
 from port.parity.pair_compare import (
     compare_sites,
     compare_updates,
-    gradients_told_from_bugs,
-    norms_told_from_bugs,
-    series_told_from_bugs,
-    told_from_bugs,
 )
 from port.parity.trace import Trace, TraceWriter
 

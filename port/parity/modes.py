@@ -5,9 +5,10 @@ from functools import partial
 
 import numpy as np
 
+from port.parity.amplified import told_from_bugs
 from port.parity.compare import Stage
 from port.parity.measure import Row, rms
-from port.parity.pair_compare import compare_sites, told_from_bugs
+from port.parity.pair_compare import compare_sites
 from port.parity.pair_decisions import Sources
 from port.parity.ratio import error_ratios
 from port.parity.recorder import GRADIENT

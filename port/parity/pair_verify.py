@@ -14,6 +14,12 @@ from pathlib import Path
 from port.errors import COULD_NOT_RUN, PortError
 from port.parity import selection as part
 from port.parity import tolerance
+from port.parity.amplified import (
+    gradients_told_from_bugs,
+    norms_told_from_bugs,
+    series_told_from_bugs,
+    told_from_bugs,
+)
 from port.parity.causes import Cause, explain, find_causes, of_the_optimizer
 from port.parity.compare import Stage, stage_coverage
 from port.parity.kernel_gaps import as_the_kernel, gaps_of, judge_gaps, name_gaps, reached_by_gaps
@@ -24,12 +30,8 @@ from port.parity.pair_compare import (
     compare_updates,
     compare_weights,
     find_cuts,
-    gradients_told_from_bugs,
     is_backward,
     is_forward,
-    norms_told_from_bugs,
-    series_told_from_bugs,
-    told_from_bugs,
 )
 from port.parity.pair_decisions import Sources
 from port.parity.selection import EVERYTHING, Selection
