@@ -21,8 +21,6 @@ from port.report.pair_report import show, write_pair_report
 from port.shrink.keep import keep_causes
 from port.shrink.make import shrink
 
-SELECTION = ("only", "stages", "until", "diff")  # flags of `add_selection`
-
 
 def add_verbs(verbs, epilog: str) -> None:
     """`capture` and `compare`: the two halves of `verify --pair`, for runs on different machines."""

@@ -1,6 +1,5 @@
 """The main job: run the reference and the port in processes of their own, compare their traces, judge, report."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from port.parity.clip_report import clip_stages, make_report, new_causes, series
 from port.parity.clip_training import verify_patch
 from port.parity.compare import Stage
 from port.parity.pair_verify import Compared as PairCompared
+from port.parity.pair_verify import surroundings
 from port.parity.trace import Trace
 from port.video.read import read_clip
 
@@ -193,10 +193,7 @@ def _capture(
 
 def _run(command: Sequence[str], what: str, acceptable: Callable[[], bool] = lambda: False) -> None:
     """Start a process from the repository root; its messages go to our stderr. Raises PortError if it fails."""
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    # Threads that spin while numpy hashes and measures take its cores; a user's own setting stays.
-    surroundings = {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONPATH": path}
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=surroundings)
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=surroundings())
     if done.returncode and not (done.returncode == COULD_NOT_RUN and acceptable()):
         raise PortError(f"{what} ended with exit code {done.returncode}; its message stands above.")
 
