@@ -30,6 +30,9 @@ ONLY_PORT = {
     ("pairs.py", "compiled_whole"): "only the port is compiled",
     ("pairs.py", "floats"): "plain loops that MindSpore's compiler reads",
     ("pairs.py", "compiled_parts"): "only the port is compiled",
+    ("pairs.py", "run_compiled_alone"): "only the port is compiled",
+    ("pairs.py", "arguments"): "of a module that is compiled alone",
+    ("pairs.py", "compiled_call"): "only the port is compiled",
     ("training.py", "Trainer._held"): "gradients are given to the optimiser in its own order",
     ("training.py", "Trainer._moving"): "gradients are asked for by parameter; PyTorch leaves out what is frozen by itself",
     ("device.py", "one_after_the_other"): "MindSpore's queues between Python and the kernels; PyTorch has none on a CPU",
@@ -38,6 +41,9 @@ ONLY_PORT = {
 ONLY_REFERENCE = {
     ("recipe.py", "Recipe.step"): "the same of PyTorch, which finds the gradients at the parameters",
     ("gate.py", "Gate.backward"): "the way back is a method of an autograd.Function there",
+    ("gate.py", "copying_gate"): "PyTorch's modules may write into what they are given",
+    ("gate.py", "refuses_in_place"): "as above",
+    ("pairs.py", "run_gated"): "a network that writes in place is run a second time, with copies",
 }
 # (file, class or function) -> argument lists that differ on purpose
 ARGUMENTS = {
