@@ -183,11 +183,12 @@ def distance(x, y):
 
 def loss(output, inputs):
     """Triplets of the embedding, the teacher's distribution, and a little of everything else."""
-    anchor, positive, negative = output["embedding"][:6].chunk(3)
+    x = output["embedding"]
+    anchor, positive, negative = x[:-2], x[1:-1], x[2:]
     triplets = ops.relu(distance(anchor, positive) - distance(anchor, negative) + 0.3).mean()
     target = ops.log_softmax(inputs[1], 1)
     taught = (ops.exp(target) * (target - output["scores"])).sum() / target.shape[0]
-    size = output["joined"].abs().sum() / output["embedding"].shape[0]
+    size = output["joined"].abs().sum() / x.shape[0]
     return triplets + taught + 0.01 * size + (output["surprise"][:, :2] * output["pieces"]).mean() / 100
 
 
@@ -197,6 +198,7 @@ def optimizer(network):
     spare = {"params": [network.spare], "weight_decay": 0.0, "momentum": 0.0}  # has a gradient here, of zeros
     sgd = Accumulating([{"params": used}, spare], lr=0.01, momentum=0.9, weight_decay=0.1)
     for momentum, first in zip(sgd.accum, sgd.stat, strict=True):
-        ops.assign(momentum, ops.full_like(momentum, 0.05))
+        kept = ops.linspace(-0.05, 0.05, momentum.size)
+        ops.assign(momentum, kept.reshape(momentum.shape))
         ops.assign(first, ops.zeros_like(first))
     return sgd, optim.lr_scheduler.CosineAnnealingWarmRestarts(sgd, 2)

@@ -170,10 +170,11 @@ def net():
 
 def loss(output, inputs):
     """Triplets of the embedding, the teacher's distribution, and a little of everything else."""
-    anchor, positive, negative = output["embedding"][:6].chunk(3)
+    x = output["embedding"]
+    anchor, positive, negative = x[:-2], x[1:-1], x[2:]
     triplets = F.triplet_margin_loss(anchor, positive, negative, margin=0.3)
     taught = F.kl_div(output["scores"], F.log_softmax(inputs[1], 1), reduction="batchmean", log_target=True)
-    size = output["joined"].abs().sum() / output["embedding"].size(0)
+    size = output["joined"].abs().sum() / x.size(0)
     return triplets + taught + 0.01 * size + (output["surprise"][:, :2] * output["pieces"]).mean() / 100
 
 
@@ -181,5 +182,6 @@ def optimizer(network):
     """SGD with decay and a momentum that an earlier run left, every other step; a cosine with restarts."""
     sgd = Accumulating(network.parameters(), lr=0.01, momentum=0.9, weight_decay=0.1)
     for parameter in network.parameters():
-        sgd.state[parameter]["momentum_buffer"] = torch.full_like(parameter, 0.05)
+        kept = torch.linspace(-0.05, 0.05, parameter.numel())
+        sgd.state[parameter]["momentum_buffer"] = kept.reshape(parameter.shape)
     return sgd, torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(sgd, 2)
