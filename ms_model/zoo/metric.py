@@ -103,6 +103,13 @@ class Surprise(nn.Cell):
         return -hit * log - (1 - hit) * rest
 
 
+class Best(nn.Cell):
+    """Place of the largest of every row, of several the first. (n, c) -> (n,)."""
+
+    def construct(self, x):
+        return x.argmax(1)
+
+
 class Pieces(nn.Cell):
     """The second pair of columns. (n, c) -> (n, 2)."""
 
@@ -135,6 +142,7 @@ class Net(nn.Cell):
         self.turn = Turn()
         self.rare = Rare()
         self.surprise = Surprise()
+        self.best = Best()
         self.pieces = Pieces()
         self.joined = Joined()
         self.head = nn.Dense(8, 5)
@@ -151,6 +159,7 @@ class Net(nn.Cell):
             "embedding": x,
             "scores": ops.log_softmax(self.head(x), 1),
             "surprise": self.surprise(x, (teacher[:, :1] > 0).astype(mindspore.float32)),
+            "best": self.best(ops.clamp(ops.stop_gradient(x), 0, 1)),
             "pieces": self.pieces(x),
             "joined": self.joined(x),
         }

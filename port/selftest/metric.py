@@ -41,6 +41,8 @@ FAULTS = [
     _fault("results of svd in PyTorch's order", "s, u, v = ops", "u, s, v = ops", "turn", "forward", "shape", "77"),
     _fault("mean of nothing", NONE, NONE.replace("isinf", "isnan"), "rare", "forward", "nan", "76"),
     _fault("logarithms cut off at MindSpore's bound", SURPRISE, CROSS, "surprise", "forward", "activation loss", "97"),
+    _fault("last of the largest", "x.argmax(1)", "7 - x.flip((1,)).argmax(1)", "best", "forward", "tie", "62"),
+    _fault("topk's choice among the largest", "x.argmax(1)", "ops.topk(x, 8)[1][:, 0]", "best", "forward", "tie", "62"),
     _fault("number of pieces for their size", "ops.split(x, 2, 1)", "ops.Split(1, 2)(x)", "pieces", "forward", "shape", "69"),
     _fault("first axis left out of flatten", "ops.flatten(x, start_dim=0)", "ops.flatten(x)", "joined", "forward", "shape", "65"),
     _fault("noise of the same seed", "+ self.noise", "+ ops.standard_normal((8, 8), seed=0)", ".", "forward", "missing_term exchanged offset", "129"),
@@ -56,7 +58,7 @@ FAULTS = [
     _fault("one step for each gradient", "if self.kept is None:", "self.kept = tuple(0 * g for g in gradients)\n        if self.kept is None:", ".", "training", "optimizer", "113"),
     _fault("momentum of the earlier run lost", "kept.reshape(momentum.shape)", "ops.zeros_like(momentum)", ".", "training", "optimizer", "119"),
     _fault("optimiser's first step again", "ops.zeros_like(first)", "ops.ones_like(first)", ".", "training", "optimizer", "119"),
-    _fault("unused parameter decays", GROUPS, '[{"params": [*used, network.spare]}]', "spare .", "training", "weight_decay frozen optimizer", "83"),
+    _fault("unused parameter decays", GROUPS, '[{"params": [*used, network.spare]}]', ".", "training", "weight_decay frozen optimizer", "83"),
     _fault("restarts after another period", RESTARTS, RESTARTS.replace("2", "3"), ".", "training", "learning_rate", "105"),
 ]  # fmt: skip
 

@@ -93,6 +93,13 @@ class Surprise(nn.Module):
         return F.binary_cross_entropy(x.detach().clamp(0, 1), hit.expand_as(x), reduction="none")
 
 
+class Best(nn.Module):
+    """Place of the largest of every row, of several the first. (n, c) -> (n,)."""
+
+    def forward(self, x):
+        return x.argmax(1)
+
+
 class Pieces(nn.Module):
     """The second pair of columns. (n, c) -> (n, 2)."""
 
@@ -125,6 +132,7 @@ class Net(nn.Module):
         self.turn = Turn()
         self.rare = Rare()
         self.surprise = Surprise()
+        self.best = Best()
         self.pieces = Pieces()
         self.joined = Joined()
         self.head = nn.Linear(8, 5)
@@ -141,6 +149,7 @@ class Net(nn.Module):
             "embedding": x,
             "scores": F.log_softmax(self.head(x), 1),
             "surprise": self.surprise(x, (teacher[:, :1] > 0).to(x)),
+            "best": self.best(x.detach().clamp(0, 1)),
             "pieces": self.pieces(x),
             "joined": self.joined(x),
         }
