@@ -81,7 +81,7 @@ class Turn(nn.Cell):
     """The rotation that is nearest to a square matrix; not differentiated."""
 
     def construct(self, x):
-        s, u, v = ops.svd(ops.stop_gradient(x))
+        _, u, v = ops.svd(ops.stop_gradient(x))
         return u @ v.T
 
 
@@ -159,7 +159,7 @@ class Net(nn.Cell):
             "embedding": x,
             "scores": ops.log_softmax(self.head(x), 1),
             "surprise": self.surprise(x, (teacher[:, :1] > 0).astype(mindspore.float32)),
-            "best": self.best(ops.clamp(ops.stop_gradient(x), 0, 1)),
+            "best": self.best(ops.clamp(ops.stop_gradient(x), -0.2, 0.2)),
             "pieces": self.pieces(x),
             "joined": self.joined(x),
         }

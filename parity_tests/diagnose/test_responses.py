@@ -40,7 +40,9 @@ def leaky(slopes):
 
 def update(moves, gradient=GRADIENT, lr=0.1):
     context = {"gradient": gradient, "lr": lr, "moves": moves, "step": 0}
-    return Evidence("training", "update", "step.00/m.w@update", "m", reference=0 * GRADIENT, port=GRADIENT, context=context)
+    return Evidence(
+        "training", "update", "step.00/m.w@update", "m", reference=0 * GRADIENT, port=GRADIENT, context=context
+    )
 
 
 def stretched(factor):
@@ -48,7 +50,7 @@ def stretched(factor):
     return output(*made, PICTURE)
 
 
-COSTS = np.abs(PICTURE) * 40
+COSTS = RNG.exponential(20, PICTURE.shape)  # have nothing to do with the input
 CASES = {
     "alpha whole": (response(3, 0.5), "local_response"),
     "alpha divided twice": (response(3, 0.5 / 9), "local_response"),

@@ -9,7 +9,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from port.diagnose import affine, around, attention, layers, modules, numbers, places, pointwise, responses, training, windows
+from port.diagnose import (
+    affine,
+    around,
+    attention,
+    layers,
+    modules,
+    numbers,
+    places,
+    pointwise,
+    responses,
+    training,
+    windows,
+)
 from port.diagnose.evidence import Evidence, Finding
 from port.diagnose.tools import comparable, unexplained
 

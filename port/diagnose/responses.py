@@ -47,7 +47,7 @@ def drawn_slopes(evidence: Evidence) -> Finding | None:
     negative, a, b = x < 0, reference_of(evidence), port_of(evidence)
     own, slopes = a[negative] / x[negative], b[negative] / x[negative]
     kept = close(b[~negative], x[~negative]) and close(a[~negative], x[~negative]) and np.ptp(own) < 1e-4
-    spread = slopes.std() > 0.02 and 0 <= slopes.min() and slopes.max() <= 1
+    spread = slopes.std() > 0.02 and slopes.min() >= 0 and slopes.max() <= 1
     if not kept or not spread or len(np.unique(slopes.round(4))) < len(slopes) / 2 or follows(x[negative], slopes):
         return None
     says = f"negative values are multiplied by slopes from {slopes.min():.4g} to {slopes.max():.4g}, drawn at random"

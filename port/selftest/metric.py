@@ -19,7 +19,7 @@ CROSS = 'ops.binary_cross_entropy(p, hit.broadcast_to(p.shape), ops.ones_like(p)
 SCORES = "self.head(x), 1)"
 NOISE = 'self.register_buffer("noise", Tensor(np.zeros((8, 8), np.float32)))'
 EMBEDDED = "x = x + self.turn(x) + self.rare(x)\n"
-TAUGHT = "(ops.exp(target) * (target - output[\"scores\"])).sum() / target.shape[0]"
+TAUGHT = '(ops.exp(target) * (target - output["scores"])).sum() / target.shape[0]'
 TRIPLETS = "- distance(anchor, negative) + 0.3"
 SIZE = "x.shape[0]"
 SUM = "gradients = tuple(a + b for a, b in zip(self.kept, gradients, strict=True))"
@@ -38,7 +38,7 @@ FAULTS = [
     _fault("channels drawn with replacement", "x.shape[1], False)", "x.shape[1])", "draw", "forward", "wrong_choice", "80"),
     _fault("kept by halves", "ops.bernoulli(x, 1.0)", "ops.bernoulli(ops.ones_like(x))", "survive", "forward", "training_mode", "79"),
     _fault("median of every row", MEDIAN, "ops.median(ops.stop_gradient(x))[0]", "centre", "forward", "offset affine", "61"),
-    _fault("results of svd in PyTorch's order", "s, u, v = ops", "u, s, v = ops", "turn", "forward", "shape", "77"),
+    _fault("results of svd in PyTorch's order", "_, u, v = ops", "u, _, v = ops", "turn", "forward", "shape", "77"),
     _fault("mean of nothing", NONE, NONE.replace("isinf", "isnan"), "rare", "forward", "nan", "76"),
     _fault("logarithms cut off at MindSpore's bound", SURPRISE, CROSS, "surprise", "forward", "activation loss", "97"),
     _fault("last of the largest", "x.argmax(1)", "7 - x.flip((1,)).argmax(1)", "best", "forward", "tie", "62"),

@@ -74,7 +74,7 @@ class Turn(nn.Module):
     """The rotation that is nearest to a square matrix; not differentiated."""
 
     def forward(self, x):
-        u, s, v = torch.svd(x.detach())
+        u, _, v = torch.svd(x.detach())
         return u @ v.T
 
 
@@ -149,7 +149,7 @@ class Net(nn.Module):
             "embedding": x,
             "scores": F.log_softmax(self.head(x), 1),
             "surprise": self.surprise(x, (teacher[:, :1] > 0).to(x)),
-            "best": self.best(x.detach().clamp(0, 1)),
+            "best": self.best(x.detach().clamp(-0.2, 0.2)),
             "pieces": self.pieces(x),
             "joined": self.joined(x),
         }
