@@ -36,10 +36,14 @@ ONLY_PORT = {
     ("training.py", "Trainer._held"): "gradients are given to the optimiser in its own order",
     ("training.py", "Trainer._moving"): "gradients are asked for by parameter; PyTorch leaves out what is frozen by itself",
     ("device.py", "one_after_the_other"): "MindSpore's queues between Python and the kernels; PyTorch has none on a CPU",
+    ("zoo/metric.py", "LocalResponseNorm.forward"): "inherited in the reference",
+    ("zoo/metric.py", "Accumulating.forward"): "an optimiser of MindSpore is a cell called with its gradients",
+    ("zoo/metric.py", "distance"): "nn.TripletMarginLoss has no kernel on a CPU",
     ("recipe.py", "Recipe.__call__"): "an optimiser of MindSpore is called with its gradients",
 }
 ONLY_REFERENCE = {
     ("recipe.py", "Recipe.step"): "the same of PyTorch, which finds the gradients at the parameters",
+    ("zoo/metric.py", "Accumulating.step"): "the same of PyTorch, which finds the gradients at the parameters",
     ("gate.py", "Gate.backward"): "the way back is a method of an autograd.Function there",
     ("gate.py", "copying_gate"): "PyTorch's modules may write into what they are given",
     ("gate.py", "refuses_in_place"): "as above",
