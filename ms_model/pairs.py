@@ -19,6 +19,8 @@ from port.parity.probe import PASSIVE
 from port.weights import tensors_file
 from port.weights.match import fitted, match_names
 
+RECOMPUTING = "_recompute_cell"  # the cell that MindSpore puts into one that is marked by recompute()
+
 
 class Side:
     """What a pass runs. Parameters and buffers go by the reference's names on both sides.
@@ -93,7 +95,8 @@ class Side:
 
     def modules(self):
         """(the reference's name, module) of every module inside the network."""
-        return [(self.pair.sites.get(name, name), cell) for name, cell in self.net.cells_and_names() if name]
+        named = [(name, cell) for name, cell in self.net.cells_and_names() if name and RECOMPUTING not in name]
+        return [(self.pair.sites.get(name, name), cell) for name, cell in named]
 
 
 def mean_square(output, inputs):
@@ -127,6 +130,23 @@ def described(side):
 
 
 @contextmanager
+def without_recomputing(net):
+    """Cells marked by `recompute()` run once: run again on the way back, they would be seen as calls that nobody made.
+
+    It changes no value, only memory. Training and the compiled run leave it as it is.
+    """
+    held = [(cell, cell._cells.pop(RECOMPUTING)) for _, cell in list(net.cells_and_names()) if RECOMPUTING in cell._cells]
+    for cell, _ in held:
+        object.__setattr__(cell, RECOMPUTING, None)
+    try:
+        yield
+    finally:
+        for cell, wrapper in held:
+            object.__delattr__(cell, RECOMPUTING)
+            cell._cells[RECOMPUTING] = wrapper
+
+
+@contextmanager
 def hooked(side, recorder):
     """Show every module's inputs and outputs to the recorder, and every named value where the network has a probe."""
     handles = []
@@ -150,7 +170,7 @@ def run(side, recorder, backward=True):
     """Forward, loss and gradients of everything, shown to the recorder."""
     recorder.gate = gate if backward else recorder.gate
     recorder.graded = lambda value: not backward or getattr(value, "_requires_grad", True)
-    with hooked(side, recorder):
+    with without_recomputing(side.net), hooked(side, recorder):
         if not backward:
             scored(side, recorder, side.inputs)
             return

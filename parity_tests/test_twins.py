@@ -25,6 +25,7 @@ ONLY_PORT = {
     ("checkpoint.py", "_umask"): "MindSpore leaves files read-only",
     ("gate.py", "Gate.__init__"): "a cell holds what an autograd.Function is given with the value",
     ("gate.py", "Gate.bprop"): "the way back is a method called bprop in a cell",
+    ("pairs.py", "without_recomputing"): "PyTorch has no mark of modules whose values are computed again on the way back",
     ("pairs.py", "run_compiled"): "only the port is compiled",
     ("pairs.py", "constructs_run"): "the proof that it was",
     ("pairs.py", "compiled_whole"): "only the port is compiled",

@@ -46,7 +46,7 @@ ROWS: dict[int, tuple[str, str]] = {
     99: ("what decays", ""), 100: ("decoupled decay", ""), 101: ("RMSprop's start", ""), 102: ("Adagrad's start", ""), 103: ("SGD and its kin", ""),
     104: ("optimisers that stand still", ""), 105: ("cosine schedule", ""), 106: ("warm-up", ""), 107: ("milestones", ""), 108: ("cosine with restarts", EQUAL + ": metric has one"),
     109: ("steps of a schedule", ""), 110: ("which norm is clipped", ""), 111: ("loss scale", ""), 112: ("parameter groups", ""), 113: ("accumulated gradients", ""),
-    114: ("gradient cut on the way", ""), 115: ("freezing", ""), 116: ("half precision", ""), 117: ("a backward of one's own", ""), 118: ("recomputed activations", "in evaluation nothing is drawn and the same is computed again; what is drawn in training cannot be compared"),
+    114: ("gradient cut on the way", ""), 115: ("freezing", ""), 116: ("half precision", ""), 117: ("a backward of one's own", ""), 118: ("recomputed activations", "the same is computed again, as a control shows; what is drawn in training cannot be compared"),
     119: ("state of an optimiser in files", ""), 120: ("loading that does not raise", ""), 121: ("types cast at loading", ""), 122: ("buffers left out of files", ""),
     123: ("shared modules", ""), 124: ("names in lists of modules", ""), 125: ("prefixes of wrappers", ""), 126: ("LSTM and GRU", "both sides agree but for their tanh, the gap of row 28, which every site behind them would show"),
     127: ("multi-head attention", ""), 128: ("names of embeddings", LOADED + "; what it starts from is overwritten"), 129: ("seeds", ""), 130: ("hooks in compiled code", ENGINE), 131: ("arrays that share memory", ENGINE),

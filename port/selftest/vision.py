@@ -91,6 +91,7 @@ CONTROLS = [
     _control("windows of pooling written out", LARGEST, 'nn.MaxPool2d((2, 2), stride=(2, 2), pad_mode="valid")', "the defaults, and sizes that divide"),
     _control("reshape for flatten", FLATTEN, "x.reshape(x.shape[0], -1)", "the same order"),
     _control("residual the other way round", RESIDUAL, "self.group_norm(self.grouped(x)) + x", "addition commutes"),
+    _control("activations computed again on the way back", "self.head = nn.Dense(512, 5)", "self.head = nn.Dense(512, 5)\n        self.grouped.recompute()\n        self.head.recompute()", "the same computed again"),
     _control("cross entropy by hand", LOSS, "-ops.log_softmax(output, 1)[ops.arange(4), inputs[1]].mean()", "the same formula"),
     _control("Momentum for SGD", OPTIMIZER, "nn.Momentum(network.trainable_params(), learning_rate=0.05, momentum=0.9)", "the same rule without decay"),
     _control("average pooling as convolution", "self.dilated(self.average(x))", "self.dilated(self.average(x) * 1.0)", "a factor of one"),
