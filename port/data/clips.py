@@ -42,6 +42,11 @@ def pair_frames(clip: ClipFolders) -> ClipPair:
 
     Prescribed names are taken as they are, without a look at the disk: of Vimeo-90K that would be a million looks.
     """
+    for folder in filter(None, (clip.lq, clip.gt)):
+        if not clip.frames and not folder.is_dir():
+            raise PortError(
+                f"clip {clip.name}: there is no folder {folder}. Complete the data set, or leave the clip out."
+            )
     if clip.frames:
         return ClipPair(clip.name, _in(clip.lq, clip.frames), _in(clip.gt, clip.frames) if clip.gt else ())
     lq = tuple(list_pictures(clip.lq))
