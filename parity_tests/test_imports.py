@@ -25,6 +25,7 @@ FLOORS = (
     ("files",),
     ("models", "metrics", "video", "weights", "diagnose"),
     ("parity",),
+    ("stream",),
     ("report", "infer", "demo", "selftest", "shrink"),
     ("gaps_cli", "overhead_cli", "pair_cli", "selftest_cli"),
     ("cli",),
