@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from port.errors import PortError
-from port.files import make_folder, whole_file
+from port.files import explain_os_error, make_folder, whole_file
 from port.stream.job import Job
 from port.stream.pieces import read_piece
 from port.stream.windows import Window
@@ -22,18 +22,23 @@ def frames_of(job: Job, windows: Sequence[Window]) -> Iterator[np.ndarray]:
 
 
 def assemble(job: Job, windows: Sequence[Window], names: Sequence[str], shape: Format | None) -> None:
-    """Write the target out of all pieces; it appears when it is complete.
+    """Write the target out of all pieces: inside the job's folder first, so that a killed run leaves no half of it elsewhere.
 
     names  of the frames, for a folder
     shape  how a video is written
     """
-    frames = frames_of(job, windows)
+    frames, draft = frames_of(job, windows), job.folder / job.target.name
     if job.kind == "video":
-        write_movie(job.target, frames, shape)
+        write_movie(draft, frames, shape)
     elif job.kind == "array":
-        _write_array(job.target, frames, len(names))
+        _write_array(draft, frames, len(names))
     else:
-        _write_folder(job.target, frames, names, job.folder / "pictures")
+        draft = job.folder / "pictures"
+        _write_folder(draft, frames, names)
+    try:
+        _move(draft, job.target, names)
+    except OSError as error:
+        raise PortError(explain_os_error(error, job.target)) from error
 
 
 def _write_array(target: Path, frames: Iterable[np.ndarray], count: int) -> None:
@@ -47,21 +52,23 @@ def _write_array(target: Path, frames: Iterable[np.ndarray], count: int) -> None
             out.write(np.ascontiguousarray(frame).data)
 
 
-def _write_folder(target: Path, frames: Iterable[np.ndarray], names: Sequence[str], staging: Path) -> None:
-    """Pictures are written aside and then moved: a new folder appears at once, into an old one they are moved singly."""
-    make_folder(staging)
+def _write_folder(target: Path, frames: Iterable[np.ndarray], names: Sequence[str]) -> None:
+    make_folder(target)
     for frame, name in zip(frames, names, strict=True):
-        write_picture(staging / f"{name}.png", frame)
-    try:
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            staging.rename(target)
-            return
+        write_picture(target / f"{name}.png", frame)
+
+
+def _move(draft: Path, target: Path, names: Sequence[str]) -> None:
+    """Rename what is complete; into a folder that exists, picture by picture."""
+    if draft.is_file():
+        draft.replace(target)
+    elif not target.exists():
+        make_folder(target.parent)
+        draft.rename(target)
+    else:
         warn_of_strangers(target, names)
         for name in names:
-            (staging / f"{name}.png").replace(target / f"{name}.png")
-    except OSError as error:
-        raise PortError(f"cannot write {target}: {error.strerror}. The pictures are in {staging}.") from error
+            (draft / f"{name}.png").replace(target / f"{name}.png")
 
 
 def frame_at(job: Job, windows: Sequence[Window], index: int) -> np.ndarray:

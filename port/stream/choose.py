@@ -76,7 +76,9 @@ def choose(wanted: Wanted, clip: Clip, cost: Cost | None, budget: float) -> tupl
 def _advice(wanted: Wanted, clip: Clip, cost: Cost, budget: float, first: Choice) -> str:
     h, w = clip.size
     needed = estimate(cost, first, clip) / GIB
-    text = f"{first.window} frames of {w}x{h} at once take about {needed:.1f} GiB of memory, {budget / GIB:.1f} are free."
+    text = (
+        f"{first.window} frames of {w}x{h} at once take about {needed:.1f} GiB of memory, {budget / GIB:.1f} are free."
+    )
     fitting = [choice for choice in candidates(Wanted(), clip) if estimate(cost, choice, clip) <= budget]
     if fitting:
         return f"{text} Take {fitting[0]}, or leave these flags out: they are chosen so that it fits."

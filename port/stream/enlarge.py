@@ -77,7 +77,7 @@ def _memory_errors(window: Window, size: tuple[int, int]) -> Iterator[None]:
 def note_progress(run: Run, window: Window) -> None:
     """A line per window for those who see no bar."""
     count = run.source.count
-    if window.start == 0 and (count is None or window.end >= count):
+    if count is not None and window.keep_to >= count:
         return
     pace = (run.seconds["network"] + run.seconds["write"]) / run.computed
     left = "" if count is None else f", about {_clock(pace * max(0, count - window.keep_to))} left"

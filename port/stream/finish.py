@@ -30,7 +30,7 @@ def movie_format(run: Run, count: int, with_sound: bool = True) -> Format:
     source = run.source
     if not source.is_movie:
         return Format(run.fps)
-    if run.fps != source.fps:
+    if run.args.fps is not None and (run.fps != source.fps or not source.is_even()):
         if with_sound:
             warn(f"the sound is left out: at {float(run.fps):.3f} frames per second it no longer fits the picture")
         return Format(run.fps, source.colour)

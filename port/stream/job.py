@@ -111,11 +111,15 @@ class Job:
         """How many pieces there are."""
         return len(list(self.folder.glob("[0-9]*.of-*")))
 
-    def remove(self) -> None:
-        """Throw the folder away, finished or not."""
+    def release(self) -> None:
+        """Let other processes work here."""
         if self.lock:
             self.lock.close()
             self.lock = None
+
+    def remove(self) -> None:
+        """Throw the folder away, finished or not."""
+        self.release()
         try:
             shutil.rmtree(self.folder)
         except FileNotFoundError:
@@ -130,6 +134,7 @@ class Job:
             yield
         except BaseException as error:
             done = self.finished() if self.folder.is_dir() else 0
+            self.release()
             if not done and self.folder.is_dir():
                 self.remove()
             if done and isinstance(error, PortError):
