@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from parity_tests.stream.standin import infer
+from port.demo.assets import member
 from port.errors import PortError, UsageError
+from port.video.encode import Format, write_movie
 from port.video.read import open_source, read_clip
 from port.video.write import write_clip
 
@@ -25,8 +27,8 @@ def smooth(count=8, h=48, w=64):
     return np.clip(frames, 0, 255).astype(np.uint8)
 
 
-def make_movie(path, times=range(8), clock=1 / NTSC, codec="aac", late=0, tags=None, attach=False):
-    """A video of 64x48 with sound of 24 kHz that begins `late` ticks before the picture, as a camera might write it."""
+def make_movie(path, times=range(8), clock=1 / NTSC, codec="aac", late=0, begin=0, tags=None, attach=False):
+    """A video of 64x48 with sound of 24 kHz that begins after `begin` ticks and `late` before the picture."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=1 / clock)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
@@ -41,13 +43,13 @@ def make_movie(path, times=range(8), clock=1 / NTSC, codec="aac", late=0, tags=N
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             if tags:
                 frame = frame.reformat(format="yuv420p", dst_colorspace=5, dst_color_range=tags[3])
-            frame.pts, frame.time_base = pts + late, clock
+            frame.pts, frame.time_base = pts + late + begin, clock
             container.mux(video.encode(frame))
         container.mux(video.encode())
         if audio:
             wave = (8000 * np.sin(np.arange(0, 9600) / 7)).astype(np.int16)[None]
             sound = av.AudioFrame.from_ndarray(wave, format="s16", layout="mono")
-            sound.sample_rate, sound.pts, sound.time_base = 24000, 0, Fraction(1, 24000)
+            sound.sample_rate, sound.pts, sound.time_base = 24000, round(begin * clock * 24000), Fraction(1, 24000)
             for part in av.AudioResampler(audio.format, "mono", 24000, audio.frame_size or None).resample(sound):
                 container.mux(audio.encode(part))
             container.mux(audio.encode())
@@ -90,6 +92,31 @@ def test_sound_is_copied_in_step(tmp_path, target, late):
     assert near(times_of(tmp_path / target), [time + moved for time in shown], 2 * MILLISECOND)
     assert moved == 0 or (target == "out.mkv" and moved == pytest.approx(1024 / 24000, abs=1e-3))
     assert read_clip(tmp_path / target).fps == NTSC
+
+
+def test_streams_that_begin_anywhere_are_moved_together(tmp_path):
+    """MPEG transport streams need not begin at 0; what is written does, with the first of picture and sound."""
+    make_movie(tmp_path / "in.ts", late=3, begin=60)
+    with av.open(str(tmp_path / "in.ts")) as container:
+        assert container.start_time > av.time_base
+    infer(tmp_path / "in.ts", tmp_path / "out.mp4")
+    (heard, _), (found, _) = packets(tmp_path / "in.ts"), packets(tmp_path / "out.mp4")
+    shown = times_of(tmp_path / "in.ts")
+    assert shown[0] > 0.1
+    assert near(times_of(tmp_path / "out.mp4"), shown, MILLISECOND)
+    assert near(found, heard, MILLISECOND)
+
+
+def test_sound_of_a_real_film(tmp_path):
+    """Five seconds of AAC at 48 kHz, as an encoder of the field wrote them; the picture made small, for time."""
+    film = member("bigbuckbunny.mp4", tmp_path / "in.mp4")
+    source = open_source(film)
+    small = (frame[::16, ::16] for frame in source.frames)
+    write_movie(tmp_path / "out.mp4", small, Format(source.fps, source.colour, sound=film))
+    (heard, sound), (found, copied) = packets(film), packets(tmp_path / "out.mp4")
+    assert copied == sound and len(sound) == 249
+    assert found == heard
+    assert times_of(tmp_path / "out.mp4") == [Fraction(i, 25) for i in range(132)]
 
 
 def test_sound_ends_with_a_clip_cut_short(tmp_path):
