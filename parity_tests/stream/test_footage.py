@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from parity_tests.stream.standin import infer
+from parity_tests.stream.standin import Calls, infer
 from port.demo.assets import member
-from port.errors import PortError, UsageError
+from port.errors import UsageError
 from port.video.encode import Format, write_movie
 from port.video.read import open_source, read_clip
 from port.video.write import write_clip
@@ -247,8 +247,11 @@ def test_the_summary_tells_how_the_clip_was_cut(tmp_path, capfd):
     assert "3 of 8 frames done" in captured.err and "left" in captured.err
 
 
-def test_a_broken_comparison_keeps_the_result(tmp_path):
+def test_a_comparison_that_cannot_be_costs_nothing(tmp_path):
     write_clip(tmp_path / "in", smooth())
-    with pytest.raises(PortError, match=r"finished windows are kept|the clip has 8 frames"):
-        infer(tmp_path / "in", tmp_path / "out", "--compare", tmp_path / "c.png", "--compare-frame", 8)
-    assert (tmp_path / "out").is_dir()
+    wrong = ("--compare", tmp_path / "c.png", "--compare-frame", 8)
+    with pytest.raises(UsageError, match=r"the last is 7\.\s+1 finished windows are kept"):
+        infer(tmp_path / "in", tmp_path / "out", *wrong)
+    calls = Calls()
+    assert infer(tmp_path / "in", tmp_path / "out", "--compare", tmp_path / "c.png", load=calls.load) == 0
+    assert calls == [] and (tmp_path / "c.png").is_file() and (tmp_path / "out").is_dir()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from parity_tests.stream.standin import Calls, infer
-from port.errors import PortError, UsageError
+from port.errors import INTERRUPTED, PortError, UsageError
 from port.stream.job import Job
 from port.stream.pieces import read_piece, write_piece
 from port.video.read import read_clip
@@ -40,7 +40,7 @@ def clip(tmp_path_factory):
 
 
 def pieces(folder):
-    return sorted(path.name for path in folder.glob("*.of-*"))
+    return sorted(path.name for path in folder.glob("[0-9]*.of-*"))
 
 
 def start(clip, out, pause):
@@ -73,8 +73,8 @@ class Stop(Exception):
     """Breaks a run off after some windows."""
 
 
-def broken_off(source, out, *flags, after=3, error=Stop):
-    """A run that ends with `error` after some windows."""
+def few_windows(error, after=3):
+    """A network that raises `error` after some windows."""
 
     class Few(Calls):
         def append(self, shape):
@@ -82,8 +82,13 @@ def broken_off(source, out, *flags, after=3, error=Stop):
             if len(self) > after:
                 raise error
 
-    with pytest.raises(error):
-        infer(source, out, *WINDOWS, *flags, load=Few().load)
+    return Few().load
+
+
+def broken_off(source, out, *flags, after=3):
+    """A run that ends with `Stop` after some windows."""
+    with pytest.raises(Stop):
+        infer(source, out, *WINDOWS, *flags, load=few_windows(Stop, after))
 
 
 def test_all_kinds_of_output_go_on(clip, tmp_path):
@@ -98,6 +103,11 @@ def test_all_kinds_of_output_go_on(clip, tmp_path):
     assert np.array_equal(np.load(tmp_path / "out.npy"), np.load(tmp_path / "whole-out.npy"))
     assert np.array_equal(read_clip(tmp_path / "out").frames, read_clip(tmp_path / "whole-out").frames)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "out.npy", "whole-out", "whole-out.npy"]
+
+
+def test_ctrl_c_says_what_is_kept(clip, tmp_path, capfd):
+    assert infer(clip[0], tmp_path / "out.mp4", *WINDOWS, load=few_windows(KeyboardInterrupt)) == INTERRUPTED
+    assert "3 finished windows are kept in" in capfd.readouterr().err.replace("\n", " ")
 
 
 def test_another_job_is_refused_and_begun_anew_on_request(clip, tmp_path):

@@ -19,9 +19,9 @@ def finish_job(run: Run, job: Job, windows: Sequence[Window]) -> None:
     """Put the pieces together, and the comparison if one is wanted; then they are not needed any more."""
     count = windows[-1].keep_to
     names = [run.source.name(index) for index in range(count)]
-    assemble(job, windows, names, movie_format(run, count) if run.kind == "video" else None)
     if run.args.compare is not None:
         write_comparison(run, job, windows, count)
+    assemble(job, windows, names, movie_format(run, count) if run.kind == "video" else None)  # last: then all is done
     job.remove()
 
 

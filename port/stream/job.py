@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from port.console import note
 from port.errors import PortError, UsageError
 from port.files import explain_os_error, make_folder, sha256_file, write_json
 from port.stream.pieces import piece_name, write_piece
@@ -35,13 +36,18 @@ def identify_input(path: Path) -> str:
     return digest.hexdigest()
 
 
+def work_folder(target: Path) -> Path:
+    """Where the pieces of `target` are."""
+    return target.with_name(f"{target.name}.work")
+
+
 class Job:
     """The folder of one job. `identity` is what the pieces depend on, name -> value."""
 
     def __init__(self, target: Path, kind: str, identity: dict, overwrite: bool = False):
         """Find what an earlier run left. Raises UsageError where that was another job, unless `overwrite` throws it away."""
         self.target, self.kind = target, kind
-        self.folder = target.with_name(f"{target.name}.work")
+        self.folder = work_folder(target)
         self.identity = {"format": FORMAT, "kind": kind, **identity}
         self.choice: dict | None = None  # windows and tiles of the earlier run
         self.lock = None
@@ -137,7 +143,9 @@ class Job:
             self.release()
             if not done and self.folder.is_dir():
                 self.remove()
+            kept = f"{done} finished windows are kept in {self.folder}: the same command goes on from there."
             if done and isinstance(error, PortError):
-                kept = f"{done} finished windows are kept in {self.folder}: the same command goes on from there."
                 raise type(error)(f"{error}\n{kept}") from error
+            if done and isinstance(error, KeyboardInterrupt):
+                note(kept)
             raise

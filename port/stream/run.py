@@ -16,7 +16,7 @@ from port.files import sha256_file
 from port.stream import choose
 from port.stream.arguments import wanted
 from port.stream.compare import PICTURE, check_compare
-from port.stream.job import Job, identify_input
+from port.stream.job import Job, identify_input, work_folder
 from port.stream.memory import COSTS, GIB, available
 from port.stream.network import least_side
 from port.video.read import open_source
@@ -57,7 +57,8 @@ def check_free(args: argparse.Namespace, kind: str) -> None:
     """Refuse to write over what exists, before any work."""
     if args.compare is not None:
         check_compare(args.compare, kind)
-    for path in (args.output, args.compare):
+    unfinished = work_folder(args.output).is_dir()  # an earlier run may have come as far as the comparison
+    for path in (args.output, None if unfinished else args.compare):
         if path is None or args.overwrite or not path.exists() or (path.is_dir() and not any(path.glob("*.png"))):
             continue
         raise UsageError(f"{path} exists already. Name another output, or give --overwrite to replace it.")
