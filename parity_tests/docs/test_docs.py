@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 import convert_weights
+from parity_tests.stream import seams
 from port.cli import parse
 from port.errors import PortError, run_command
 from port.infer import infer_arguments
@@ -114,6 +115,7 @@ PROGRAMS = {
     "ms_model.capture": parse_capture("ms_model"),
     "pytest": parse_pytest,
     "parity_tests.golden.agreement": parse_nothing,
+    "parity_tests.stream.seams": seams.parse,
 }
 OWN_FLAGS = {"pytest", "parity_tests.golden.agreement"}  # no --help of ours to compare flags with
 MAKE_LEADS_TO = {
