@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import convert_weights
-from parity_tests.stream import seams
+from parity_tests.stream import seams, standin
 from port.cli import parse
 from port.errors import PortError, run_command
 from port.infer import infer_arguments
@@ -116,8 +116,9 @@ PROGRAMS = {
     "pytest": parse_pytest,
     "parity_tests.golden.agreement": parse_nothing,
     "parity_tests.stream.seams": seams.parse,
+    "parity_tests.stream.standin": standin.words,
 }
-OWN_FLAGS = {"pytest", "parity_tests.golden.agreement"}  # no --help of ours to compare flags with
+OWN_FLAGS = {"pytest", "parity_tests.golden.agreement", "parity_tests.stream.standin"}  # no --help of ours to compare flags with
 MAKE_LEADS_TO = {
     "verify": [
         "-m port demo .cache/demo",

@@ -59,5 +59,12 @@ def infer(source, out, *flags, load=None):
     return run_command(lambda: run_inference(args, load or Calls().load, lambda: {"framework": "none"}), debug=True)
 
 
+def words(argv):
+    """[seconds to wait in each call, input, output, flags of infer] -> the same, checked for the documents' test."""
+    float(argv[0])
+    infer_arguments("infer", ("cpu", "gpu"), ["--weights", "w", "--input", argv[1], "--output", argv[2], *argv[3:]])
+    return argv
+
+
 if __name__ == "__main__":
     sys.exit(infer(*sys.argv[2:], load=Calls(float(sys.argv[1])).load))

@@ -34,8 +34,8 @@ class Cost:
 
 
 COSTS = {
-    "torch": Cost(0.6 * GIB, 2000, 3000),
-    "mindspore": Cost(0.9 * GIB, 2500, 3000),
+    "torch": Cost(0.45e9, 1300, 18_200),
+    "mindspore": Cost(0.85e9, 1510, 25_800),
 }
 
 
