@@ -118,7 +118,8 @@ PROGRAMS = {
     "parity_tests.stream.seams": seams.parse,
     "parity_tests.stream.standin": standin.words,
 }
-OWN_FLAGS = {"pytest", "parity_tests.golden.agreement", "parity_tests.stream.standin"}  # no --help of ours to compare flags with
+# no --help of ours to compare flags with
+OWN_FLAGS = {"pytest", "parity_tests.golden.agreement", "parity_tests.stream.standin"}
 MAKE_LEADS_TO = {
     "verify": [
         "-m port demo .cache/demo",
