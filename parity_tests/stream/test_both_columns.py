@@ -65,6 +65,7 @@ def test_tiles_are_the_network_on_each(folder, side):
     assert np.abs(tiled[..., columns] - middle[..., 4 * 18 - 1 : 4 * 18 + 1]).max() < 0.1
 
 
+@pytest.mark.slow  # PyTorch's bfloat16 on a CPU
 @pytest.mark.parametrize("side", SIDES)
 def test_half_is_near_and_not_the_same(folder, side):
     flags, least, most = HALF[side]
