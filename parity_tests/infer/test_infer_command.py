@@ -137,7 +137,9 @@ def test_running_out_of_memory_says_what_to_do(folder):
         def full(lrs, probe, error=error):
             raise error
 
-        with pytest.raises(PortError, match=r"not enough memory for 3 frames of 50x40\. Take fewer at once with --window"):
+        with pytest.raises(
+            PortError, match=r"not enough memory for 3 frames of 50x40\. Take fewer at once with --window"
+        ):
             infer(folder, load=lambda args, full=full: full)
 
     def broken(lrs, probe):
