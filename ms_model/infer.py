@@ -5,6 +5,7 @@ import sys
 import mindspore as ms
 
 from ms_model import device
+from ms_model.half import use_dtype
 from ms_model.networks import load_network
 from port.errors import run_command
 from port.infer import infer_arguments, run_inference
@@ -14,7 +15,7 @@ def load(args):
     """The network of `args` as a function of arrays: (1, t, 3, h, w) float32 -> (1, t, 3, 4h, 4w) float32"""
     device.select(args.device)
     strides = {"keyframe_stride": args.keyframe_stride, "token_stride": args.token_stride}
-    net = load_network(args.model, args.weights, **strides)
+    net = use_dtype(load_network(args.model, args.weights, **strides), args.dtype, args.device)
     if not args.eager:
         net.compile_parts()
 

@@ -26,6 +26,7 @@ FLOORS = (
     ("models", "metrics", "video", "weights", "diagnose"),
     ("data", "degrade"),
     ("parity",),
+    ("stream",),
     ("report", "infer", "demo", "selftest", "shrink"),
     ("data_cli", "degrade_cli", "gaps_cli", "overhead_cli", "pair_cli", "selftest_cli"),
     ("cli",),

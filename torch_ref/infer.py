@@ -7,6 +7,7 @@ import torch
 from port.errors import run_command
 from port.infer import infer_arguments, run_inference
 from torch_ref import device
+from torch_ref.half import use_dtype
 from torch_ref.networks import load_network
 
 
@@ -14,7 +15,7 @@ def load(args):
     """The network of `args` as a function of arrays: (1, t, 3, h, w) float32 -> (1, t, 3, 4h, 4w) float32"""
     name = device.select(args.device)
     strides = {"keyframe_stride": args.keyframe_stride, "token_stride": args.token_stride}
-    net = load_network(args.model, args.weights, **strides)
+    net = use_dtype(load_network(args.model, args.weights, **strides), args.dtype, args.device)
 
     def upscale(lrs, probe):
         net.watch(probe)

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 import convert_weights
+from parity_tests.stream import seams, standin
 from port import cli
 from port.cli import parse
 from port.errors import PortError, run_command
@@ -116,8 +117,11 @@ PROGRAMS = {
     "ms_model.capture": parse_capture("ms_model"),
     "pytest": parse_pytest,
     "parity_tests.golden.agreement": parse_nothing,
+    "parity_tests.stream.seams": seams.parse,
+    "parity_tests.stream.standin": standin.words,
 }
-OWN_FLAGS = {"pytest", "parity_tests.golden.agreement"}  # no --help of ours to compare flags with
+# no --help of ours to compare flags with
+OWN_FLAGS = {"pytest", "parity_tests.golden.agreement", "parity_tests.stream.standin"}
 MAKE_LEADS_TO = {
     "verify": [
         "-m port demo .cache/demo",

@@ -96,7 +96,7 @@ def test_summary_on_stdout_progress_on_stderr(folder, capfd):
     captured = capfd.readouterr()
     assert "3, 50x40 -> 200x160" in captured.out
     assert "network ..." in captured.err and "network ..." not in captured.out
-    assert infer(folder, "--quiet") == 0
+    assert infer(folder, "--quiet", "--overwrite") == 0  # an output that exists is replaced on request only
     captured = capfd.readouterr()
     assert "200x160" in captured.out
     assert captured.err == ""
@@ -137,7 +137,9 @@ def test_running_out_of_memory_says_what_to_do(folder):
         def full(lrs, probe, error=error):
             raise error
 
-        with pytest.raises(PortError, match=r"not enough memory for 3 frames of 50x40\. Take fewer with --max-frames"):
+        with pytest.raises(
+            PortError, match=r"not enough memory for 3 frames of 50x40\. Take fewer at once with --window"
+        ):
             infer(folder, load=lambda args, full=full: full)
 
     def broken(lrs, probe):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from port.errors import PortError
-from port.infer import crop_output, finish, prepare
+from port.stream.network import crop_output, finish, prepare
 from port.video.clip import Clip
 
 
@@ -53,13 +53,13 @@ def test_floating_frames_stay_as_they_are():
 
 def test_output_is_cropped_to_four_times_the_clip():
     output = np.random.default_rng(0).random((1, 2, 3, 256, 256))
-    cropped = crop_output(output, clip(2, 40, 50))
+    cropped = crop_output(output, 2, (40, 50))
     assert cropped.shape == (1, 2, 3, 160, 200)
     assert np.array_equal(cropped, output[..., :160, :200])
     with pytest.raises(PortError, match="does not enlarge by 4"):
-        crop_output(output, clip(3, 40, 50))
+        crop_output(output, 3, (40, 50))
     with pytest.raises(PortError, match="does not enlarge by 4"):
-        crop_output(output, clip(2, 40, 65))
+        crop_output(output, 2, (40, 65))
 
 
 def test_finish_clamps_and_rounds():

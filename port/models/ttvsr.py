@@ -88,6 +88,10 @@ def check_values(lowest: float, highest: float) -> None:
 # Parts whose results reach nothing but a named value of the same step (feat_prop, frame)
 REPLACEABLE = ("resblocks", "fusion", "upsample1", "upsample2", "conv_hr", "conv_last")
 
+# Parts that may compute in 16 bits. Not the flow network and the attention, which deal in coordinates, nor the fusion: one
+# convolution of 1x1, whose weights tell what type the frames must have.
+HALF_PARTS = ("feat_extractor", "resblocks", "upsample1", "upsample2", "conv_hr", "conv_last")
+
 # Who computes the values that no module returns, as a person would look for it in the network's files.
 VALUE_SOURCES = {
     "flows_backward": "spynet",

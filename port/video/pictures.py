@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from PIL import ExifTags, Image, ImageOps
 from port.console import note
 from port.errors import PortError
 from port.files import whole_file
-from port.video.clip import MAX_PIXELS, PICTURES, Clip, check_bytes, check_size
+from port.video.clip import MAX_PIXELS, PICTURES, check_size
+from port.video.source import Source
 
 EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 TRANSPARENT_MODES = ("LA", "PA", "RGBA")
@@ -20,25 +22,27 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_DEPTH = 24  # where a PNG file tells the bits of a sample
 
 
-def read_folder(folder: Path, max_frames: int | None = None) -> Clip:
+def open_folder(folder: Path, max_frames: int | None = None) -> Source:
     """All pictures of a folder in natural order; other files and hidden ones are passed over."""
     paths = list_pictures(folder)
     if not paths:
         raise PortError(f"cannot read {folder}: no picture in it ({' '.join(PICTURES)}).")
     _check_names(folder, paths)
     paths = paths[:max_frames]
-    first = read_picture(paths[0])
-    check_bytes(len(paths), first.nbytes, folder)
-    frames = np.empty((len(paths), *first.shape), np.uint8)
-    for index, path in enumerate(paths):
-        frame = first if index == 0 else read_picture(path)
-        if frame.shape != first.shape:
+    return Source(folder, _read_all(paths), len(paths), names=[path.stem for path in paths])
+
+
+def _read_all(paths: list[Path]) -> Iterator[np.ndarray]:
+    first = None
+    for path in paths:
+        frame = read_picture(path)
+        first = frame.shape if first is None else first
+        if frame.shape != first:
             raise PortError(
                 f"{path} is {frame.shape[1]}x{frame.shape[0]}, but {paths[0].name} before it is "
-                f"{first.shape[1]}x{first.shape[0]}. All frames of a clip must have one size."
+                f"{first[1]}x{first[0]}. All frames of a clip must have one size."
             )
-        frames[index] = frame
-    return Clip(frames, None, [path.stem for path in paths])
+        yield frame
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -115,13 +119,7 @@ def _png_depth(path: Path) -> int:
     return head[PNG_DEPTH] if head.startswith(PNG_SIGNATURE) else 8
 
 
-def write_folder(folder: Path, frames: np.ndarray, names: list[str]) -> None:
-    """Write `frames` (t, h, w, 3) uint8 as NAME.png, each whole or not at all. The folder must exist."""
-    for frame, name in zip(frames, names, strict=True):
-        write_picture(folder / f"{name}.png", frame)
-
-
 def write_picture(path: Path, frame: np.ndarray, lasting: bool = True) -> None:
-    """Write one frame (h, w, 3) uint8 as PNG, whole or not at all; `lasting` as in `whole_file`."""
+    """Write one frame (h, w, 3) uint8 as PNG, whole or not at all; the folder must exist. `lasting` as in `whole_file`."""
     with whole_file(path, lasting) as draft:
         Image.fromarray(frame).save(draft, compress_level=3)  # a third larger than level 6, three times as fast

@@ -1,17 +1,33 @@
-"""Read a clip from a folder of pictures, a video file or a numpy array."""
+"""Read a clip from a folder of pictures, a video file or a numpy array: as a whole, or frame by frame."""
 
 from pathlib import Path
 
 import numpy as np
 
+from port.console import warn
 from port.errors import PortError, UsageError
-from port.video.clip import ARRAYS, NUMBERED, PICTURES, VIDEOS_IN, Clip, check_bytes, check_size
-from port.video.movies import read_movie
-from port.video.pictures import read_folder, read_picture
+from port.video.clip import ARRAYS, PICTURES, VIDEOS_IN, Clip, check_bytes, check_size
+from port.video.movies import open_movie
+from port.video.pictures import open_folder, read_picture
+from port.video.source import Source
 
 
 def read_clip(path: Path | str, max_frames: int | None = None) -> Clip:
-    """Read `path`; of longer clips the first `max_frames` frames.
+    """Read `path` into memory; of longer clips the first `max_frames` frames. Kinds and errors as of `open_source`."""
+    source = open_source(path, max_frames)
+    frames = []
+    for frame in source.frames:
+        check_bytes(max(len(frames) + 1, 0 if source.is_movie else source.count), frame.nbytes, source.path)
+        frames.append(frame)
+    if source.has_gaps():  # nothing here keeps the times
+        warn(
+            f"{source.path} has a variable frame rate; it is treated as {float(source.fps):.3f} frames per second throughout"
+        )
+    return Clip(np.stack(frames), source.fps, [source.name(index) for index in range(len(frames))])
+
+
+def open_source(path: Path | str, max_frames: int | None = None) -> Source:
+    """Open `path` to be read frame by frame; of longer clips the first `max_frames` frames.
 
     folder      all pictures in it in natural order (2 before 10), the same size each; fps is None
     video file  display order, turned upright, exact frame rate
@@ -25,21 +41,21 @@ def read_clip(path: Path | str, max_frames: int | None = None) -> Clip:
     if not path.exists():
         raise PortError(f"cannot read {path}: there is no such file or folder.")
     if path.is_dir():
-        return read_folder(path, max_frames)
+        return open_folder(path, max_frames)
     kind = path.suffix.lower()
     if kind in PICTURES:
-        return Clip(read_picture(path)[None], None, [path.stem])
+        return Source(path, iter([read_picture(path)]), 1, names=[path.stem])
     if kind in ARRAYS:
-        return _read_array(path, max_frames)
+        return _open_array(path, max_frames)
     if kind in VIDEOS_IN:
-        return read_movie(path, max_frames)
+        return open_movie(path, max_frames)
     raise UsageError(
         f"cannot read {path}: unknown extension {kind or '(none)'!r}. Give a folder of pictures, .npy or a video "
         f"({' '.join(VIDEOS_IN)})."
     )
 
 
-def _read_array(path: Path, max_frames: int | None) -> Clip:
+def _open_array(path: Path, max_frames: int | None) -> Source:
     try:
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -51,9 +67,8 @@ def _read_array(path: Path, max_frames: int | None) -> Clip:
     if not t:
         raise PortError(f"cannot read {path}: it holds no frame, shape {stored.shape}.")
     check_size(w, h, path)
-    check_bytes(t, h * w * 3 * (1 if frames.dtype == np.uint8 else 4), path)
     wanted = np.uint8 if frames.dtype == np.uint8 else np.float32
-    return Clip(np.ascontiguousarray(frames, dtype=wanted), None, [NUMBERED.format(i) for i in range(t)])
+    return Source(path, (np.ascontiguousarray(frame, dtype=wanted) for frame in frames), t)
 
 
 def _frames_last_axis(path: Path, stored: np.ndarray) -> np.ndarray:

@@ -10,8 +10,8 @@ from port.console import warn
 from port.errors import PortError, UsageError
 from port.files import make_folder, whole_file
 from port.video.clip import ARRAYS, NUMBERED, VIDEOS_OUT
-from port.video.movies import write_movie
-from port.video.pictures import list_pictures, write_folder
+from port.video.encode import write_movie
+from port.video.pictures import list_pictures, write_picture
 
 
 def output_kind(path: Path | str) -> str:
@@ -92,7 +92,13 @@ def _write_pictures(folder: Path, frames: np.ndarray, names: list[str]) -> None:
     if len(names) != len(frames) or len(set(names)) != len(names):
         raise PortError(f"cannot write {folder}: {len(frames)} frames need as many different names, found {names}.")
     make_folder(folder)
+    warn_of_strangers(folder, names)
+    for frame, name in zip(frames, names, strict=True):
+        write_picture(folder / f"{name}.png", frame)
+
+
+def warn_of_strangers(folder: Path, names: list[str]) -> None:
+    """Say so where a folder holds pictures that are none of `names`."""
     strangers = [p.name for p in list_pictures(folder) if p.stem not in names]
     if strangers:
         warn(f"{folder} already holds {len(strangers)} other pictures (such as {strangers[0]}); they stay")
-    write_folder(folder, frames, names)

@@ -1,0 +1,39 @@
+"""Convolutions in 16 bits; flows, locations and attention stay in float32, since coordinates beyond 256 need more digits."""
+
+import mindspore
+from mindspore import nn
+
+from port.errors import PortError
+from port.models import ttvsr as facts
+
+SUPPORTED = {"cpu": ("float32", "float16"), "ascend": ("float32", "bfloat16", "float16")}
+
+
+class InHalf(nn.Cell):
+    """A module that computes in another element type than what is around it."""
+
+    def __init__(self, inner, dtype):
+        super().__init__()
+        self.inner = inner
+        self.dtype = dtype
+        for parameter in inner.get_parameters():
+            parameter.set_dtype(dtype)
+
+    def construct(self, x):
+        return self.inner(x.astype(self.dtype)).astype(x.dtype)
+
+
+def use_dtype(net, dtype, device):
+    """Let the convolutions of TTVSR beside the flow network and the attention compute in `dtype`, a name. -> the network
+
+    Raises PortError where `device` cannot.
+    """
+    if dtype not in SUPPORTED[device]:
+        raise PortError(
+            f"--dtype {dtype} is not for {device} in MindSpore: its convolutions take float32 and float16 there. "
+            "Use float32 (or float16, to see what it does to the pictures)."
+        )
+    if dtype != "float32":
+        for name in facts.HALF_PARTS:
+            setattr(net, name, InHalf(getattr(net, name), getattr(mindspore, dtype)))
+    return net

@@ -1,0 +1,97 @@
+"""Tiles in space: every pixel once, on the token grid, and no seam where the overlap is wide enough."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parity_tests.stream.standin import RADIUS, Calls, enlarge, infer
+from port.errors import UsageError
+from port.stream.tiles import in_tiles, spans, weights
+from port.video.pictures import read_picture
+from port.video.write import write_clip
+
+ROUNDING = 4e-7  # of sums of products of values up to 1 with two weights that add up to 1, each rounded to float32
+
+
+@given(side=st.integers(16, 200), tile=st.integers(4, 12), overlap=st.integers(0, 6), multiple=st.sampled_from([4, 8]))
+def test_spans_cover_a_side_on_the_grid(side, tile, overlap, multiple):
+    tile, overlap = tile * multiple, min(overlap, tile // 2) * multiple
+    found = spans(side, tile, overlap, multiple)
+    total = np.zeros(4 * side)
+    for span in found:
+        assert span.start % multiple == 0
+        assert len(found) == 1 or tile <= span.end - span.start < tile + multiple
+        total[4 * span.start : 4 * span.end] += weights(span)
+    assert (found[0].start, found[-1].end) == (0, side)
+    assert np.abs(total - 1).max() < 1e-6
+    for before, after in pairwise(found):
+        assert before.end - after.start >= overlap
+
+
+@given(side=st.integers(150, 200), overlap=st.sampled_from([8, 16, 32]))
+def test_the_outer_quarter_of_an_overlap_counts_nothing(side, overlap):
+    for span in spans(side, 64, overlap, 4)[1:]:
+        assert not weights(span)[: overlap // 4 * 4].any()
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return np.random.default_rng(0).random((1, 3, 3, 130, 173), dtype=np.float32)
+
+
+@pytest.mark.parametrize(("tile", "overlap"), [((64, 64), 4 * RADIUS), ((96, 68), 16), ((132, 64), 32)])
+def test_wide_overlaps_leave_no_seam(frames, tile, overlap):
+    tiled = in_tiles(enlarge, frames, slice(1, 3), tile, overlap, 4)
+    assert np.abs(tiled - enlarge(frames)[:, 1:3]).max() < ROUNDING
+
+
+def test_narrow_overlaps_do(frames):
+    error = np.abs(in_tiles(enlarge, frames, slice(0, 3), (132, 64), 4, 4) - enlarge(frames))
+    assert error.max() > 1e-3
+    assert (
+        np.flatnonzero(error.max(axis=(0, 1, 2, 3)) > ROUNDING).min() >= 4 * 60
+    )  # columns of the first seam, not before
+
+
+def test_a_frame_that_fits_is_not_touched(frames):
+    def once(lrs):
+        return lrs.repeat(4, axis=3).repeat(4, axis=4)
+
+    assert np.array_equal(in_tiles(once, frames, slice(0, 3), (132, 176), 0, 4), once(frames))
+
+
+def test_tiles_through_the_command(tmp_path, capfd):
+    picture = np.random.default_rng(1).integers(0, 256, (4, 70, 150, 3), np.uint8)
+    write_clip(tmp_path / "in", picture)
+    calls = Calls()
+    assert infer(tmp_path / "in", tmp_path / "whole", "--tile", "none") == 0
+    capfd.readouterr()
+    flags = ["--tile", 68, 96, "--tile-overlap", 16, "--json"]
+    assert infer(tmp_path / "in", tmp_path / "tiled", *flags, load=calls.load) == 0
+    # 150 columns: 0-95 and 52-149; 70 rows are one tile of 68 and what is left over
+    assert calls == [(1, 4, 3, 70, 96), (1, 4, 3, 70, 98)]
+    result = json.loads(capfd.readouterr().out)
+    assert (result["tile"], result["tile_overlap"]) == ([68, 96], 16)
+    for name in ("00000000.png", "00000003.png"):
+        a, b = (read_picture(tmp_path / folder / name).astype(int) for folder in ("whole", "tiled"))
+        assert np.abs(a - b).max() <= 1  # a half rounded up or down
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--tile", 66, 64], "the height must be a multiple of 4"),
+        (["--tile", 64, 60], "at least 64, found 60"),
+        (["--tile", 64, 64, "--tile-overlap", 36], "at most half a tile, found 36"),
+        (["--tile", 64, 64, "--tile-overlap", 6], "multiple of 4"),
+    ],
+)
+def test_wrong_tiles_are_refused(tmp_path, flags, message):
+    write_clip(tmp_path / "in", np.zeros((1, 80, 80, 3), np.uint8))
+    with pytest.raises(UsageError, match=message):
+        infer(tmp_path / "in", tmp_path / "out", *flags)
+    assert not (tmp_path / "out").exists()
