@@ -9,6 +9,7 @@ from port.console import stdout
 from port.files import make_folder, write_json, write_text
 from port.report import words
 from port.report.markdown_parts import code, plain, table
+from port.report.sections import as_module
 
 MODELS = {"reference": "TTVSR-PyTorch", "port": "TTVSR-MS"}
 SIDES = tuple(MODELS)
@@ -42,7 +43,7 @@ def markdown(result: Mapping) -> str:
         "## Environment",
         table(("", "PyTorch", "MindSpore"), environments(result)),
         "## Made by",
-        "\n".join(f"- {code(result[side]['environment']['command'], 600)}" for side in SIDES),
+        "\n".join(f"- {code(as_module(result[side]['environment']['command']), 600)}" for side in SIDES),
     ]  # fmt: skip
     return "\n\n".join(sections) + "\n"
 
