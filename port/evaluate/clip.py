@@ -50,6 +50,8 @@ def evaluate_clip(
 
 def taken(clip: ClipPair, conditions: Conditions) -> ClipPair:
     """The frames of a clip that are read."""
+    if conditions.max_frames is None:
+        return clip
     return ClipPair(clip.name, clip.lq[: conditions.max_frames], clip.gt[: conditions.max_frames])
 
 

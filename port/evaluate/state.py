@@ -78,5 +78,5 @@ def stamp(clip: ClipPair) -> str:
             facts = path.stat()
         except OSError as error:
             raise PortError(f"clip {clip.name}: {explain_os_error(error, path)}") from error
-        digest.update(f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+        digest.update(f"{path.absolute()}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
     return digest.hexdigest()
