@@ -3,6 +3,7 @@
 import copy
 import json
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -109,19 +110,10 @@ def test_the_page_has_the_tables(result, folder):
 
 
 @pytest.mark.slow
-def test_weights_are_converted_once(result, folder, monkeypatch):
-    def never(*args, **kwargs):
-        raise AssertionError("nothing is left to convert")
-
+def test_the_port_ran_on_converted_weights(result, folder):
     (converted,) = (folder / "report/work/weights").iterdir()
-    assert converted.suffix == ".ckpt"
-    monkeypatch.setattr(both.subprocess, "run", never)
-    assert weights_for("ms_model", folder / "net.pth", folder / "report/work") == converted
-    assert weights_for("torch_ref", folder / "net.pth", folder / "report/work") == folder / "net.pth"
-    (folder / "other").mkdir()
-    (folder / "other/net.pth").write_bytes(b"other weights of the same name")
-    with pytest.raises(AssertionError, match="nothing is left"):
-        weights_for("ms_model", folder / "other/net.pth", folder / "report/work")
+    assert result["port"]["weights"] == str(converted) and converted.suffix == ".ckpt"
+    assert result["reference"]["weights"] == str(folder / "net.pth")
 
 
 # ------------------------------------------------------------------------------------------- the verdict, without networks
@@ -161,6 +153,27 @@ def test_results_of_other_frames_are_not_compared():
         change(port)
         with pytest.raises(PortError, match="the two results"):
             compare(reference, port, LIMIT)
+
+
+def test_weights_are_converted_once_for_every_content(tmp_path, monkeypatch):
+    conversions = []
+
+    def converter(command, **rest):
+        conversions.append(command[2])
+        Path(command[command.index("-o") + 1]).write_bytes(b"converted")
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(both.subprocess, "run", converter)
+    net, other = tmp_path / "net.pth", tmp_path / "other" / "net.pth"
+    other.parent.mkdir()
+    net.write_bytes(b"weights")
+    other.write_bytes(b"other weights of the same name")
+    converted = [weights_for("ms_model", path, tmp_path / "work") for path in (net, net, other)]
+    assert conversions == [str(net), str(other)]
+    assert converted[0] == converted[1] != converted[2] and {path.suffix for path in converted} == {".ckpt"}
+    assert weights_for("torch_ref", net, tmp_path / "work") == net
+    both_read = tmp_path / "net.safetensors"
+    assert [weights_for(column, both_read, tmp_path) for column in ("torch_ref", "ms_model")] == [both_read] * 2
 
 
 @pytest.fixture

@@ -23,10 +23,11 @@ from port.infer import Upscale
 from port.parity.probe import Probe
 
 Load = Callable[[Namespace], Upscale]
+Describe = Callable[[], dict]
 MOST_DEVICES = 64
 
 
-def run_evaluation(args: Namespace, load: Load, describe: Callable[[], dict], module: str) -> int:
+def run_evaluation(args: Namespace, load: Load, describe: Describe, module: str) -> int:
     """Score a data set and report on stdout. Returns the exit code; raises PortError.
 
     load      makes the network of `args` and returns it as a function on arrays
@@ -91,7 +92,9 @@ def asked_for(file: Path, clips: Sequence[ClipPair]) -> list[ClipPair]:
     return [by_name[name] for name in json.loads(file.read_text(encoding="utf-8"))]
 
 
-def every_record(args, conditions, clips, load, describe, module) -> Iterator[dict]:
+def every_record(
+    args: Namespace, conditions: Conditions, clips: Sequence[ClipPair], load: Load, describe: Describe, module: str
+) -> Iterator[dict]:
     """Records of all clips, made here or in processes of their own. The bar counts clips where others do the work."""
     if args.devices == 1 or len(clips) < 2:
         yield from score(args, conditions, clips, load, describe)
@@ -104,7 +107,9 @@ def every_record(args, conditions, clips, load, describe, module) -> Iterator[di
             yield record
 
 
-def score(args, conditions, clips, load: Load, describe) -> Iterator[dict]:
+def score(
+    args: Namespace, conditions: Conditions, clips: Sequence[ClipPair], load: Load, describe: Describe
+) -> Iterator[dict]:
     """Records of the clips, one after the other, in this process."""
     if not clips:
         return
