@@ -12,6 +12,7 @@ from parity_tests.evaluate import stand_in
 from parity_tests.evaluate.conftest import CLIPS
 from port.errors import UsageError
 from port.evaluate.shards import _environment
+from port.parity.overhead import cores
 from port.video.pictures import read_picture, write_picture
 
 REPO = Path(__file__).resolve().parents[2]
@@ -119,7 +120,8 @@ def in_processes(folder, *flags, **environment):
         "reds4",
     ]
     command += ["--root", folder / "REDS", "--json", *FRAMES, *flags]
-    around = {**os.environ, "PYTHONPATH": str(REPO), **environment}
+    around = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    around |= {"PYTHONPATH": str(REPO), **environment}
     return subprocess.run(
         [str(word) for word in command], cwd=folder, env=around, capture_output=True, text=True, timeout=120
     )
@@ -133,7 +135,7 @@ def test_many_processes_give_what_one_gives(reds4, evaluate, tmp_path, devices):
     together = json.loads(done.stdout)
     assert numbers(together) == numbers(alone)
     assert (together["devices"], together["resumed"]) == (devices, 0)
-    assert together["environment"]["OMP_NUM_THREADS"] == "1"  # of two cores here; never none
+    assert together["environment"]["OMP_NUM_THREADS"] == str(max(1, cores() // devices))
     assert len(list((tmp_path / "out").rglob("*.png"))) == 8
     assert sum(clip["first"] for clip in together["clips"]) == devices  # each process was really given its part
 
@@ -156,6 +158,11 @@ def test_an_error_in_a_process_is_shown(reds4, evaluate, tmp_path):
     assert done.returncode == 3
     assert "015/00000001.png: damaged or no picture" in done.stderr
     assert "process 1 of 2 ended with exit code 3 before clip 015 was scored" in done.stderr
+
+
+def test_threads_set_outside_are_kept(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert _environment(0, 2, "cpu")["OMP_NUM_THREADS"] == "5"
 
 
 def test_each_process_sees_a_device_of_its_own(monkeypatch):

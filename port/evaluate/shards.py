@@ -57,10 +57,13 @@ def _start(words: Sequence[str], rank: int, count: int, device: str, lines: Simp
 
 
 def _environment(rank: int, count: int, device: str) -> dict[str, str]:
-    """On a CPU an equal part of the cores; of other devices the one of this rank, among those that are visible here."""
+    """On a CPU an equal part of the cores; of other devices the one of this rank, among those that are visible here.
+
+    The number of threads changes the order of sums and with it the last digits: one that is set outside is kept.
+    """
     around = surroundings()
     if device not in VISIBLE:
-        return {**around, "OMP_NUM_THREADS": str(max(1, cores() // count))}
+        return {"OMP_NUM_THREADS": str(max(1, cores() // count)), **around}
     listed = os.environ.get(VISIBLE[device])
     names = listed.split(",") if listed else [str(index) for index in range(count)]
     if len(names) < count:
