@@ -49,7 +49,11 @@ def gone(pid):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_the_bits_and_the_order_of_batches(workers, batches):
     with Loader(batches, first=3, workers=workers, last=10) as loader:
-        made = list(loader)
+        source = iter(loader)
+        made = [next(source)]
+        for process, _ in loader.workers:
+            os.kill(process.pid, signal.SIGINT)  # Ctrl-C reaches them, too; ending them is not its business
+        made += source
     assert len(made) == 7
     assert all(same(batch, batches.batch(i)) for i, batch in enumerate(made, 3))
     assert not loader.workers
@@ -195,6 +199,21 @@ def test_bench_times_loading_and_not_the_start(root, capsys, monkeypatch):
     assert bench(root, "--workers", "0") == 0
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert 0.05 <= row["fastest"] < 0.2
+
+
+def test_bench_tells_processor_time_from_waiting(root, capsys, monkeypatch):
+    """A batch that computes for 100 ms and waits for 300 takes 100 ms of processor time."""
+
+    def busy_and_waiting(self, i):
+        end = time.process_time() + 0.1
+        while time.process_time() < end:
+            pass
+        time.sleep(0.3)
+        return np.zeros((2, 3, 3, 8, 8), np.uint8), np.zeros((2, 3, 3, 32, 32), np.uint8)
+
+    monkeypatch.setattr(Batches, "stored_batch", busy_and_waiting)
+    assert bench(root, "--workers", "0", "--batches", "1") == 0
+    assert 0.1 <= json.loads(capsys.readouterr().out)["cpu_seconds_per_batch"] < 0.2
 
 
 @pytest.mark.parametrize(
