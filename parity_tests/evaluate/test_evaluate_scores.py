@@ -11,6 +11,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from parity_tests.data.made_sets import make_benchmark, make_vimeo90k
 from parity_tests.evaluate import stand_in
 from parity_tests.evaluate.conftest import CLIPS
+from port.data.benchmarks import UDM10
 from port.errors import PortError
 from port.evaluate.centre import centre_frame, mirrored_twice
 
@@ -85,6 +86,12 @@ def test_benchmarks_are_scored_as_publications_do(tmp_path, evaluate):
     assert (folder["mean"]["channel"], folder["conditions"]["degradation"]) == ("rgb", None)
     as_vid4 = evaluate("--gt", "Vid4/HR", "--channel", "y", dataset="folder", root="Vid4/BD")
     assert as_vid4["mean"] == result["mean"]
+
+
+def test_udm10_has_ten_clips(tmp_path, evaluate):
+    make_benchmark(tmp_path / "UDM10", UDM10, frames=1, size=(60, 64))  # truth 64x60, low resolution 16x15
+    mean = evaluate(dataset="udm10", root="UDM10")["mean"]
+    assert (mean["channel"], mean["crop"], mean["clips"], mean["frames"]) == ("y", 0, 10, 10)
 
 
 def test_pictures_are_saved_by_the_names_of_the_input(tmp_path, evaluate):

@@ -1,6 +1,7 @@
 """`port results` on a REDS4-shaped set of real frames: both columns, converted weights, the tables; and its verdict."""
 
 import copy
+import importlib
 import json
 import subprocess
 from pathlib import Path
@@ -114,6 +115,18 @@ def test_the_port_ran_on_converted_weights(result, folder):
     (converted,) = (folder / "report/work/weights").iterdir()
     assert result["port"]["weights"] == str(converted) and converted.suffix == ".ckpt"
     assert result["reference"]["weights"] == str(folder / "net.pth")
+
+
+@pytest.mark.parametrize("column", ["torch_ref", "ms_model"])
+def test_errors_of_a_column_end_in_3_and_2(column, folder, capfd):
+    main = importlib.import_module(f"{column}.evaluate").main
+    words = ["--weights", str(folder / "net.pth"), "--dataset", "reds4", "--root"]
+    assert main([*words, str(folder / "nowhere")]) == 3
+    assert "there is no such folder" in capfd.readouterr().err
+    assert main([*words, str(folder / "REDS")]) == 3
+    shown = capfd.readouterr()
+    assert "2 of 100 frames" in shown.err and "Traceback" not in shown.err and shown.out == ""
+    assert main([*words, str(folder / "REDS"), "--devices", "0"]) == 2
 
 
 # ------------------------------------------------------------------------------------------- the verdict, without networks
