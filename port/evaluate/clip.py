@@ -32,8 +32,9 @@ def evaluate_clip(
     frames = read_frames(clip.lq)
     given = Clip(mirrored_twice(frames) if centre else frames, None, [])
     with _memory_errors(clip.name, given.frames):
+        lrs = prepare(given, conditions.token_stride)
         start = time.perf_counter()
-        output = upscale(prepare(given, conditions.token_stride), probe)
+        output = upscale(lrs, probe)
         seconds = time.perf_counter() - start
         output = crop_output(output, given)
         scored = as_pictures(centre_frame(output) if centre else output)
