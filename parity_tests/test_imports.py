@@ -28,7 +28,8 @@ FLOORS = (
     ("parity",),
     ("stream",),
     ("report", "infer", "demo", "selftest", "shrink"),
-    ("data_cli", "degrade_cli", "gaps_cli", "overhead_cli", "pair_cli", "selftest_cli"),
+    ("evaluate",),
+    ("data_cli", "degrade_cli", "gaps_cli", "overhead_cli", "pair_cli", "results_cli", "selftest_cli"),
     ("cli",),
     ("__main__",),
 )
@@ -219,12 +220,14 @@ def test_the_toolkit_runs_without_either_framework():
 
 
 def test_the_port_runs_without_torch():
-    loaded = loaded_after("import ms_model.ttvsr, ms_model.capture, ms_model.infer, ms_model.loss")
+    loaded = loaded_after("import ms_model.ttvsr, ms_model.capture, ms_model.evaluate, ms_model.infer, ms_model.loss")
     assert "mindspore" in loaded
     assert not loaded & FORBIDDEN["ms_model"]
 
 
 def test_the_reference_runs_without_mindspore():
-    loaded = loaded_after("import torch_ref.ttvsr, torch_ref.capture, torch_ref.infer, torch_ref.loss")
+    loaded = loaded_after(
+        "import torch_ref.ttvsr, torch_ref.capture, torch_ref.evaluate, torch_ref.infer, torch_ref.loss"
+    )
     assert "torch" in loaded
     assert not loaded & FORBIDDEN["torch_ref"]

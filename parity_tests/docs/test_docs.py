@@ -24,6 +24,9 @@ from parity_tests.stream import seams, standin
 from port import cli
 from port.cli import parse
 from port.errors import PortError, run_command
+from port.evaluate.arguments import evaluate_arguments
+from port.evaluate.both import compare
+from port.evaluate.conditions import conditions_of
 from port.infer import infer_arguments
 from port.models.ttvsr import VALUE_SOURCES
 from port.parity import tolerance
@@ -89,6 +92,15 @@ def parse_capture(column):
     return parse
 
 
+def parse_evaluate(column):
+    def parse(words):
+        args = evaluate_arguments(f"python -m {column}.evaluate", devices(column), words)
+        conditions_of(args)
+        return args
+
+    return parse
+
+
 def parse_conversion(words):
     args = convert_weights.parse(words)
     convert_weights.choose_target(args.source, args.output)
@@ -113,6 +125,8 @@ PROGRAMS = {
     "port": parse,
     "torch_ref.infer": parse_infer("torch_ref"),
     "ms_model.infer": parse_infer("ms_model"),
+    "torch_ref.evaluate": parse_evaluate("torch_ref"),
+    "ms_model.evaluate": parse_evaluate("ms_model"),
     "torch_ref.capture": parse_capture("torch_ref"),
     "ms_model.capture": parse_capture("ms_model"),
     "pytest": parse_pytest,
@@ -230,6 +244,8 @@ def test_there_are_commands():
         ("python -m torch_ref.infer --weights w --input i --output o --device ascend", "invalid choice: 'ascend'"),
         ("python -m ms_model.capture ttvsr --weights w --input i --out o --passes fored", "unknown pass 'fored'"),
         ("python -m ms_model.capture ttvsr --weights w --input i --out o --passes forced", "--reference"),
+        ("python -m torch_ref.evaluate --weights w --dataset reds5 --root r", "invalid choice: 'reds5'"),
+        ("python -m ms_model.evaluate --weights w --dataset vid4 --root r --max-frames 0", "at least 1, found 0"),
         ("make prove", "No rule to make target"),
         ("make clean", "no handler for the target 'clean'"),
         ("make REPORTS=x verify", "no variable REPORTS"),
@@ -251,7 +267,7 @@ def test_bad_command_is_found(line, says, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
-    """A folder with what the documents assume: ttvsr_torch.pth (one block), my_clip (two frames of 64x64)."""
+    """A folder with what the documents assume: ttvsr_torch.pth (one block), my_clip (two frames of 64x64), my_truth."""
     from parity_tests.ops.both import make_weights
     from port.video.write import write_clip
     from port.weights.ttvsr import TTVSRConfig
@@ -261,7 +277,9 @@ def sandbox(tmp_path_factory):
     weights = make_weights(TTVSRConfig(mid_channels=16, num_blocks=1))
     save(folder / "ttvsr_torch.pth", {f"generator.{name}": array for name, array in weights.items()})
     picture = np.random.default_rng(0).integers(0, 256, (66, 66, 3)).astype(np.uint8)
-    write_clip(folder / "my_clip", np.stack([picture[i : i + 64, i : i + 64] for i in range(2)]))
+    clip = np.stack([picture[i : i + 64, i : i + 64] for i in range(2)])
+    write_clip(folder / "my_clip", clip)
+    write_clip(folder / "my_truth", clip.repeat(4, axis=1).repeat(4, axis=2))
     return folder
 
 
@@ -332,6 +350,20 @@ def test_inference_runs(sandbox, monkeypatch):
         assert len(list((sandbox / out).glob("*.png"))) == 2
     reference, port = (read_clip(sandbox / out).frames.astype(int) for out in ("out-torch", "out-ms"))
     assert reference.shape == (2, 256, 256, 3) and np.abs(reference - port).max() <= 1
+
+
+def test_evaluation_runs(sandbox, monkeypatch, capsys):
+    """The command on a folder of one's own, and what it and `results` put into JSON."""
+    monkeypatch.chdir(sandbox)
+    (words,) = [words for words in documented("docs/evaluate.md", "torch_ref.evaluate") if "folder" in words]
+    assert run([*words, "--json", "--quiet"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["mean"]["clips"], found["mean"]["frames"]) == (1, 2)
+    assert sorted(path.name for path in (sandbox / "out/my_clip").iterdir()) == ["00000000.png", "00000001.png"]
+    both = {**compare(found, found, 0.0), "weights": "", "command": "", "created": "", "wall_seconds": 0}
+    for result in (found, both["reference"], both["port"]):
+        result.pop("environment")  # its names are the machine's
+    assert not_in_code(both, "docs/evaluate.md") == set()
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Scores of whole clips: per frame, their mean, and refusals."""
 
+import json
 import math
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from port.errors import PortError, UsageError
 from port.metrics.levels import luma
 from port.metrics.psnr import psnr
-from port.metrics.score import score_clip
+from port.metrics.score import ClipScore, mean_of_clips, score_clip
 from port.metrics.ssim import ssim
 
 
@@ -55,3 +56,43 @@ def test_refusals(clips):
         score_clip(frames, truth / 255)
     with pytest.raises(UsageError, match="'rgb' or 'y', found 'yuv'"):
         score_clip(frames, truth, on="yuv")
+
+
+def test_every_score_says_what_it_was_taken_of(clips):
+    score = score_clip(*clips, on="y", crop=2)
+    assert (score.channel, score.crop, score.frames) == ("y", 2, 3)
+    data = json.loads(json.dumps(score.as_data(), allow_nan=False))
+    assert {name: data[name] for name in ("channel", "crop", "frames")} == {"channel": "y", "crop": 2, "frames": 3}
+    assert ClipScore.from_data(data) == score
+
+
+def test_no_difference_at_all_goes_through_json(clips):
+    frames, truth = clips
+    score = score_clip([truth[0], frames[1]], truth[:2])
+    data = json.loads(json.dumps(score.as_data(), allow_nan=False))
+    assert data["psnr"] is None and data["psnr_of_frames"][0] is None
+    assert data["psnr_of_frames"][1] == score.psnr[1]
+    assert ClipScore.from_data(data) == score
+    assert mean_of_clips([score])["psnr"] is None
+
+
+def test_clips_count_the_same_however_long_they_are():
+    """By hand: (20 + 30) / 2 for the first, 40 for the second; over all frames alike it would be 30."""
+    mean = mean_of_clips([ClipScore([20.0, 30.0], [0.5, 0.7], "y", 4), ClipScore([40.0], [0.9], "y", 4)])
+    assert mean == {"channel": "y", "crop": 4, "clips": 2, "frames": 3, "psnr": 32.5, "ssim": pytest.approx(0.75)}
+    assert mean_of_clips([ClipScore([1.0]), ClipScore([2.0], [0.5])])["ssim"] is None
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        [],
+        [ClipScore([1.0], [1.0]), ClipScore()],
+        [ClipScore([1.0], [1.0], "rgb"), ClipScore([1.0], [1.0], "y")],
+        [ClipScore([1.0], [1.0], "y", 0), ClipScore([1.0], [1.0], "y", 4)],
+    ],
+    ids=["none", "no frames", "channels", "crops"],
+)
+def test_what_cannot_be_averaged(scores):
+    with pytest.raises(PortError, match="cannot average"):
+        mean_of_clips(scores)

@@ -1,6 +1,7 @@
-"""Scores of a clip: per frame and their mean."""
+"""Scores of a clip: per frame and their mean; and of a data set, the mean over its clips."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,13 +11,25 @@ from port.metrics.levels import luma
 from port.metrics.psnr import psnr
 from port.metrics.ssim import ssim
 
+CHANNELS = ("rgb", "y")
+
 
 @dataclass(frozen=True)
 class ClipScore:
-    """PSNR in dB (math.inf for a frame without any difference) and SSIM (empty if left out) of every frame."""
+    """PSNR in dB (math.inf for a frame without any difference) and SSIM (empty if left out) of every frame.
+
+    channel, crop  how they were taken, as `score_clip` says
+    """
 
     psnr: list[float] = field(default_factory=list)
     ssim: list[float] = field(default_factory=list)
+    channel: str = "rgb"
+    crop: int = 0
+
+    @property
+    def frames(self) -> int:
+        """How many frames were scored."""
+        return len(self.psnr)
 
     @property
     def mean_psnr(self) -> float:
@@ -27,6 +40,28 @@ class ClipScore:
     def mean_ssim(self) -> float | None:
         """Mean over the frames; None where SSIM was left out."""
         return float(np.mean(self.ssim)) if self.ssim else None
+
+    def as_data(self) -> dict[str, object]:
+        """For JSON, which has no infinity: a PSNR of null means that there is no difference at all."""
+        return {
+            "channel": self.channel,
+            "crop": self.crop,
+            "frames": self.frames,
+            "psnr": _finite(self.mean_psnr),
+            "ssim": self.mean_ssim,
+            "psnr_of_frames": [_finite(value) for value in self.psnr],
+            "ssim_of_frames": list(self.ssim),
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping) -> "ClipScore":
+        """What `as_data` made."""
+        decibels = [math.inf if value is None else value for value in data["psnr_of_frames"]]
+        return cls(decibels, list(data["ssim_of_frames"]), data["channel"], data["crop"])
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def score_clip(
@@ -39,11 +74,11 @@ def score_clip(
     crop           pixels left out on each side
     Raises PortError where the numbers of frames or the sizes differ: nothing is scored in part.
     """
-    if on not in ("rgb", "y"):
+    if on not in CHANNELS:
         raise UsageError(f"scores are taken on 'rgb' or 'y', found {on!r}.")
     if len(frames) != len(truth) or not len(frames):
         raise PortError(f"cannot score {len(frames)} frames against {len(truth)}: the numbers must agree, at least 1.")
-    score = ClipScore()
+    score = ClipScore(channel=on, crop=crop)
     for index, (a, b) in enumerate(zip(frames, truth, strict=True)):
         _check_frame(index, a, b)
         if on == "y":
@@ -52,6 +87,29 @@ def score_clip(
         if with_ssim:
             score.ssim.append(ssim(a, b, crop))
     return score
+
+
+def mean_of_clips(scores: Sequence[ClipScore]) -> dict[str, object]:
+    """Mean over clips of their means, each clip counting the same however long it is. -> data, with what it is taken of
+
+    Raises PortError for no clip, for clips without frames, and for clips scored on different channels or crops.
+    """
+    ways = {(score.channel, score.crop) for score in scores}
+    if len(ways) != 1 or not all(score.frames for score in scores):
+        raise PortError(
+            f"cannot average {len(scores)} clips scored as {sorted(ways) or 'nothing'} on "
+            f"{[score.frames for score in scores]} frames: one channel, one crop and at least 1 frame each are needed."
+        )
+    ((channel, crop),) = ways
+    similarities = [score.mean_ssim for score in scores]
+    return {
+        "channel": channel,
+        "crop": crop,
+        "clips": len(scores),
+        "frames": sum(score.frames for score in scores),
+        "psnr": _finite(float(np.mean([score.mean_psnr for score in scores]))),
+        "ssim": None if None in similarities else float(np.mean(similarities)),
+    }
 
 
 def _check_frame(index: int, a: np.ndarray, b: np.ndarray) -> None:

@@ -1,0 +1,1 @@
+"""Scores on benchmarks: whole data sets through a network, clip by clip, the same for both columns."""

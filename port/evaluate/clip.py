@@ -1,0 +1,107 @@
+"""One clip: read, through the network, scored."""
+
+import time
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from port.data.clips import ClipPair
+from port.errors import PortError
+from port.evaluate.centre import SEPTUPLET, centre_frame, mirrored_twice
+from port.evaluate.conditions import Conditions
+from port.files import make_folder
+from port.infer import Upscale, crop_output, prepare
+from port.metrics.levels import to_uint8
+from port.metrics.score import score_clip
+from port.parity.probe import Probe
+from port.video.clip import Clip, check_bytes
+from port.video.pictures import read_picture, write_picture
+
+
+def evaluate_clip(
+    clip: ClipPair, conditions: Conditions, upscale: Upscale, probe: Probe, save: Path | None = None
+) -> dict[str, object]:
+    """Enlarge and score a clip whose frames are those to be taken (`taken`). -> the record that is kept of it
+
+    save  folder for the frames that were scored, as SAVE/CLIP/NAME.png
+    seconds of the record is the time of the network, from the array it is given to the array it returns.
+    """
+    centre = conditions.scored == "centre"
+    frames = read_frames(clip.lq)
+    given = Clip(mirrored_twice(frames) if centre else frames, None, [])
+    with _memory_errors(clip.name, given.frames):
+        lrs = prepare(given, conditions.token_stride)
+        start = time.perf_counter()
+        output = upscale(lrs, probe)
+        seconds = time.perf_counter() - start
+        output = crop_output(output, given)
+        scored = as_pictures(centre_frame(output) if centre else output)
+        del output  # of 100 frames of 1280x720: 1.1 GB
+        truth = scored_paths(clip.gt, conditions)
+        score = score_clip(scored, [read_picture(path) for path in truth], conditions.channel, conditions.crop)
+    for path, picture in zip(pictures_of(clip, conditions, save), scored if save else (), strict=True):
+        make_folder(path.parent)
+        write_picture(path, picture, lasting=False)
+    h, w = frames.shape[1:3]
+    return {"clip": clip.name, **score.as_data(), "input_frames": len(given.frames), "input_size": [w, h],
+            "output_size": [scored[0].shape[1], scored[0].shape[0]], "seconds": round(seconds, 4)}  # fmt: skip
+
+
+def taken(clip: ClipPair, conditions: Conditions) -> ClipPair:
+    """The frames of a clip that are read."""
+    if conditions.max_frames is None:
+        return clip
+    return ClipPair(clip.name, clip.lq[: conditions.max_frames], clip.gt[: conditions.max_frames])
+
+
+def scored_paths(paths: Sequence[Path], conditions: Conditions) -> list[Path]:
+    """Those of the read frames that are scored."""
+    return list(paths) if conditions.scored == "all" else [paths[SEPTUPLET // 2]]
+
+
+def pictures_of(clip: ClipPair, conditions: Conditions, save: Path | None) -> list[Path]:
+    """Where the scored frames are written, by the names of the input; none without `save`."""
+    return [save / clip.name / f"{path.stem}.png" for path in scored_paths(clip.lq, conditions)] if save else []
+
+
+def fed_frames(clip: ClipPair, conditions: Conditions) -> int:
+    """How many frames the network is given."""
+    return len(clip.lq) if conditions.scored == "all" else 4 * SEPTUPLET
+
+
+def read_frames(paths: Sequence[Path]) -> np.ndarray:
+    """Pictures of one size. -> (t, h, w, 3) uint8"""
+    first = read_picture(paths[0])
+    check_bytes(len(paths), first.nbytes, paths[0].parent)
+    frames = np.empty((len(paths), *first.shape), np.uint8)
+    for index, path in enumerate(paths):
+        frame = read_picture(path)
+        if frame.shape != first.shape:
+            raise PortError(
+                f"{path} is {frame.shape[1]}x{frame.shape[0]}, but {paths[0].name} before it is "
+                f"{first.shape[1]}x{first.shape[0]}. All frames of a clip must have one size."
+            )
+        frames[index] = frame
+    return frames
+
+
+def as_pictures(output: np.ndarray) -> list[np.ndarray]:
+    """(1, t, 3, h, w) nominally in [0, 1] -> t of (h, w, 3) uint8, one after the other to save memory"""
+    return [to_uint8(np.ascontiguousarray(frame.transpose(1, 2, 0))) for frame in output[0]]
+
+
+@contextmanager
+def _memory_errors(name: str, frames: np.ndarray):
+    """Say what to do when memory runs out; frameworks report that in classes of their own."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "memory" not in str(error).lower():
+            raise
+        t, h, w, _ = frames.shape
+        raise PortError(
+            f"clip {name}: not enough memory for {t} frames of {w}x{h} as a whole, as the score asks for. Use fewer "
+            "--devices at once or a larger machine; --max-frames takes fewer frames and says so in the result."
+        ) from error
