@@ -12,10 +12,10 @@ from port.errors import PortError
 from port.evaluate.centre import SEPTUPLET, centre_frame, mirrored_twice
 from port.evaluate.conditions import Conditions
 from port.files import make_folder
-from port.infer import Upscale, crop_output, prepare
 from port.metrics.levels import to_uint8
 from port.metrics.score import score_clip
 from port.parity.probe import Probe
+from port.stream.network import Upscale, crop_output, prepare
 from port.video.clip import Clip, check_bytes
 from port.video.pictures import read_picture, write_picture
 
@@ -36,7 +36,7 @@ def evaluate_clip(
         start = time.perf_counter()
         output = upscale(lrs, probe)
         seconds = time.perf_counter() - start
-        output = crop_output(output, given)
+        output = crop_output(output, len(given.frames), given.frames.shape[1:3])
         scored = as_pictures(centre_frame(output) if centre else output)
         del output  # of 100 frames of 1280x720: 1.1 GB
         truth = scored_paths(clip.gt, conditions)

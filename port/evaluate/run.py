@@ -19,8 +19,8 @@ from port.evaluate.shards import share, tell
 from port.evaluate.state import State, stamp
 from port.evaluate.summary import show, summarise
 from port.files import sha256_file
-from port.infer import Upscale
 from port.parity.probe import Probe
+from port.stream.network import Upscale
 
 Load = Callable[[Namespace], Upscale]
 Describe = Callable[[], dict]
