@@ -25,7 +25,7 @@ FLOORS = (
     ("files",),
     ("models", "metrics", "video", "weights", "diagnose"),
     ("parity",),
-    ("report", "infer", "demo", "selftest", "shrink"),
+    ("report", "infer", "demo", "selftest", "shrink", "export"),
     ("gaps_cli", "overhead_cli", "pair_cli", "selftest_cli"),
     ("cli",),
     ("__main__",),

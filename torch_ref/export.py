@@ -1,17 +1,20 @@
 """Export a network by parts as ONNX: `python -m torch_ref.export --weights W --size WIDTHxHEIGHT --out DIR`."""
 
+import logging
 import sys
+import warnings
+from contextlib import contextmanager
 
 import torch
 from torch import nn
 
+from port.errors import PortError, run_command
+from port.export.command import Column, export_arguments, run_export
+from port.export.parts import dtype_of
 from torch_ref import device
 from torch_ref.ltam import as_stored
 from torch_ref.networks import load_network
 from torch_ref.run_exported import KIND, open_parts
-from port.errors import PortError, run_command
-from port.export.command import Column, export_arguments, run_export
-from port.export.parts import dtype_of
 
 
 class Follow(nn.Module):
@@ -91,15 +94,27 @@ def write(net, name, part, path):
     """Write one part for its shapes. Raises PortError where the framework refuses it."""
     module = PARTS[name](net).eval()
     inputs = [torch.zeros(shape, dtype=getattr(torch, dtype_of(entry))) for entry, shape in part.inputs.items()]
-    names = {"input_names": list(part.inputs), "output_names": list(part.outputs)}
     try:
         # The exporter by tracing (dynamo=False) gives wrong flows and refuses two parts: docs/export.md.
-        with torch.no_grad():
-            torch.onnx.export(
-                module, tuple(inputs), path, **names, dynamo=True, opset_version=OPSET, external_data=False, verbose=False
-            )
+        with torch.no_grad(), _quiet():
+            names = {"input_names": list(part.inputs), "output_names": list(part.outputs)}
+            how = {"dynamo": True, "opset_version": OPSET, "external_data": False, "verbose": False}
+            torch.onnx.export(module, tuple(inputs), path, **names, **how)
     except (RuntimeError, TypeError, ValueError) as error:
         raise PortError(f"PyTorch cannot export the part {name!r}: {str(error).strip().splitlines()[0]}") from error
+
+
+@contextmanager
+def _quiet():
+    """Keep remarks about packages that are not needed, and about PyTorch's own use of itself, off stderr."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def enlarge(net, lrs, probe):

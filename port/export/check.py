@@ -54,11 +54,9 @@ def compare(network: Mapping[str, Mapping], parts: Mapping[str, Mapping]) -> lis
     for name in network:
         pairs = [(network[name].get(place), parts[name].get(place)) for place in network[name] | parts[name]]
         fit = [(a, b) for a, b in pairs if a is not None and b is not None and a.shape == b.shape]
-        differing = sum(int((a != b).sum()) for a, b in fit)
+        numbers, differing = sum(a.size for a, _ in fit), sum(int((a != b).sum()) for a, b in fit)
         largest = max((float(np.abs(a.astype(np.float64) - b).max()) for a, b in fit), default=math.nan)
-        rows.append(
-            Row(name, sum(a.size for a, _ in fit), differing, largest if math.isfinite(largest) else None, len(pairs) - len(fit))
-        )
+        rows.append(Row(name, numbers, differing, largest if math.isfinite(largest) else None, len(pairs) - len(fit)))
     return rows
 
 

@@ -52,7 +52,9 @@ def export_arguments(prog: str, argv: Sequence[str] | None = None) -> argparse.N
     """Parse the flags of `export`; the same on both sides."""
     parser = argparse.ArgumentParser(prog=prog, description="Export a network by parts, for frames of one size.")
     parser.add_argument("--weights", required=True, type=Path, help="weights file of the network")
-    parser.add_argument("--size", required=True, type=frame_size, metavar="WIDTHxHEIGHT", help="of the frames that go in")
+    parser.add_argument(
+        "--size", required=True, type=frame_size, metavar="WIDTHxHEIGHT", help="of the frames that go in"
+    )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="new folder for the parts")
     parser.add_argument(
         "--keyframes", type=positive, default=KEYFRAMES, metavar="N", help=f"room for N keyframes (default {KEYFRAMES})"

@@ -4,6 +4,7 @@ Knows neither networks nor weights. Shows the values that `ttvsr.py` shows to it
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class Driver:
         self.probe.step("flows")
         if len(frames) == 1:
             return [], []
-        pairs = list(zip(frames[:-1], frames[1:], strict=True))
+        pairs = list(pairwise(frames))
         backward = [self.run("flow", first, second)[0] for first, second in pairs]
         self.probe("flows_backward", np.stack(backward, axis=1))
         if is_mirror_extended(frames):

@@ -26,7 +26,9 @@ class Export:
 def write_manifest(folder: Path, kind: str, sizes: Sizes, files: dict[str, Path], weights: Path, made: dict) -> None:
     """Describe the files just written. kind "mindir" or "onnx"; made: versions of what made them"""
     parts = parts_of(sizes)
-    described = {name: {"file": files[name].name, "sha256": sha256_file(files[name]), **shapes(parts[name])} for name in parts}
+    described = {
+        name: {"file": files[name].name, "sha256": sha256_file(files[name]), **shapes(parts[name])} for name in parts
+    }
     weights_file = {"file": weights.name, "sha256": sha256_file(weights)}
     head = {"schema": SCHEMA, "format": kind, "model": "ttvsr", "sizes": asdict(sizes), "max_frames": sizes.max_frames}
     write_json(folder / NAME, head | {"weights": weights_file, "made_with": made, "parts": described})
@@ -47,7 +49,9 @@ def read_manifest(folder: Path, kind: str) -> Export:
     if data.get("schema") != SCHEMA:
         raise PortError(f"{path} is of version {data.get('schema')!r}, expected {SCHEMA}. Export the weights again.")
     if data.get("format") != kind:
-        raise PortError(f"{path} describes parts in the format {data.get('format')!r}, expected {kind!r}. {OTHER_COLUMN[kind]}")
+        raise PortError(
+            f"{path} describes parts in the format {data.get('format')!r}, expected {kind!r}. {OTHER_COLUMN[kind]}"
+        )
     try:
         sizes = Sizes(**{field.name: data["sizes"][field.name] for field in fields(Sizes)})
         described = {name: (data["parts"][name]["file"], data["parts"][name]["sha256"]) for name in parts_of(sizes)}
