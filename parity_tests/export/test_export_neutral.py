@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from port.errors import PortError, UsageError, run_command
-from port.export.check import DECISIONS, VALUES, Row, Seen, compare, judge, made_clip
+from port.export.check import DECISIONS, VALUES, Row, compare, judge, made_clip
 from port.export.command import Column, export_arguments, run_export
 from port.export.driver import Driver, check_clip
 from port.export.manifest import NAME, read_manifest, write_manifest
