@@ -48,6 +48,8 @@ ONLY_REFERENCE = {
     ("gate.py", "Gate.backward"): "the way back is a method of an autograd.Function there",
     ("gate.py", "copying_gate"): "PyTorch's modules may write into what they are given",
     ("gate.py", "refuses_in_place"): "as above",
+    ("run_exported.py", "describe"): "the parts run there without PyTorch, on onnxruntime",
+    ("export.py", "_quiet"): "PyTorch's exporter logs what concerns its own makers",
     ("pairs.py", "run_gated"): "a network that writes in place is run a second time, with copies",
 }
 # (file, class or function) -> argument lists that differ on purpose

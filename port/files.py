@@ -42,6 +42,29 @@ def whole_file(target: Path | str, lasting: bool = True) -> Iterator[Path]:
             draft.unlink()
 
 
+@contextmanager
+def whole_folder(target: Path | str) -> Iterator[Path]:
+    """Give a new folder beside `target` to fill; rename it to `target` if the block ends well, remove it if not.
+
+    Raises PortError where `target` is there already (an empty folder is taken), or cannot be made.
+    """
+    target = Path(target)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise PortError(f"cannot write {target}: it exists. Name a new folder, or remove it first.")
+    make_folder(target.parent)
+    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        draft.mkdir()
+        yield draft
+        if target.is_dir():
+            target.rmdir()
+        os.replace(draft, target)
+    except OSError as error:
+        raise PortError(explain_os_error(error, target)) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
 def explain_os_error(error: OSError, path: Path) -> str:
     """What an operating-system error on `path` means and what to do about it."""
     if error.errno == errno.ENOSPC:

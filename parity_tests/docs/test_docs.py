@@ -27,6 +27,8 @@ from port.errors import PortError, run_command
 from port.evaluate.arguments import evaluate_arguments
 from port.evaluate.both import compare
 from port.evaluate.conditions import conditions_of
+from port.export.command import export_arguments
+from port.export.run import run_arguments
 from port.infer import infer_arguments
 from port.models.ttvsr import VALUE_SOURCES
 from port.parity import tolerance
@@ -115,6 +117,14 @@ def parse_pytest(words):
             raise BadDocument(f"there is no {word} to test")
 
 
+def parse_export(column):
+    return lambda words: export_arguments(f"python -m {column}.export", words)
+
+
+def parse_run_exported(column):
+    return lambda words: run_arguments(f"python -m {column}.run_exported", words)
+
+
 def parse_nothing(words):
     if words:
         raise BadDocument(f"takes no arguments, given {words}")
@@ -129,6 +139,10 @@ PROGRAMS = {
     "ms_model.evaluate": parse_evaluate("ms_model"),
     "torch_ref.capture": parse_capture("torch_ref"),
     "ms_model.capture": parse_capture("ms_model"),
+    "torch_ref.export": parse_export("torch_ref"),
+    "ms_model.export": parse_export("ms_model"),
+    "torch_ref.run_exported": parse_run_exported("torch_ref"),
+    "ms_model.run_exported": parse_run_exported("ms_model"),
     "pytest": parse_pytest,
     "parity_tests.golden.agreement": parse_nothing,
     "parity_tests.stream.seams": seams.parse,
