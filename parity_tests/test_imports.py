@@ -25,14 +25,14 @@ FLOORS = (
     ("files",),
     ("models", "metrics", "video", "weights", "diagnose"),
     ("parity",),
-    ("report", "infer", "demo", "selftest", "shrink"),
-    ("gaps_cli", "overhead_cli", "pair_cli", "selftest_cli"),
+    ("report", "infer", "demo", "selftest", "shrink", "train"),
+    ("gaps_cli", "overhead_cli", "pair_cli", "selftest_cli", "train_cli"),
     ("cli",),
     ("__main__",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # The columns are started by the command line and the report is made of their traces: they know nothing of either.
-VERBS = {f"port.{room}" for room in ("cli", "gaps_cli", "overhead_cli", "pair_cli", "selftest_cli", "__main__")}
+VERBS = {f"port.{room}" for room in ("cli", "gaps_cli", "overhead_cli", "pair_cli", "selftest_cli", "train_cli", "__main__")}
 NOT_FOR_COLUMNS = VERBS | {"port.report", "port.demo", "port.shrink"}
 
 
