@@ -24,6 +24,8 @@ FLOORS = (
     ("errors", "console"),
     ("files",),
     ("models", "metrics", "video", "weights", "diagnose"),
+    ("degrade",),
+    ("data",),
     ("parity",),
     ("report", "infer", "demo", "selftest", "shrink", "train"),
     ("gaps_cli", "overhead_cli", "pair_cli", "selftest_cli", "train_cli"),
