@@ -27,6 +27,12 @@ class Keyframes:
         for scale in SCALES:
             self.values[scale] = _beside(self.values.get(scale), values[scale].flatten(2))
 
+    def so_far(self):
+        """The keyframes of now, which those that come later leave alone."""
+        held = Keyframes()
+        held.index, held.values = self.index, dict(self.values)
+        return held
+
 
 def _beside(stored, new):
     return new if stored is None else torch.cat([stored, new], dim=2)
