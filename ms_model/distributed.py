@@ -5,7 +5,6 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-import mindspore
 import numpy as np
 from mindspore import Tensor, communication, ops
 
@@ -26,12 +25,11 @@ def command(count, port, logs, module, arguments):
 
 @contextmanager
 def joined(device):
-    """Find the others, and part from them at the end. -> (rank, ranks)"""
+    """Find the others; `device` has been selected. -> (rank, ranks)"""
     if not started():
         yield 0, 1
         return
-    mindspore.set_device({"cpu": "CPU", "ascend": "Ascend"}[device])
-    communication.init()  # mccl on a CPU, hccl on Ascend
+    communication.init({"cpu": "mccl", "ascend": "hccl"}[device])
     JOINED.append(ops.AllReduce())
     yield communication.get_rank(), communication.get_group_size()
 

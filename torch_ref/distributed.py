@@ -22,7 +22,7 @@ def command(count, port, logs, module, arguments):
 
 @contextmanager
 def joined(device):
-    """Find the others, and part from them at the end. -> (rank, ranks)"""
+    """Find the others; `device` has been selected. -> (rank, ranks)"""
     if not started():
         yield 0, 1
         return

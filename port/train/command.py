@@ -67,8 +67,7 @@ def run_training(
         with locked(make_folder(args.out)):
             result = launch(column, argv, args.devices, args.out, settings, args.quiet, processes.command)
         return told(result, args.json)
-    with messages_kept(args.out), processes.joined(args.device) as (rank, ranks):
-        select(args.device, args.threads)
+    with messages_kept(args.out), selected(select, args), processes.joined(args.device) as (rank, ranks):
         pairs, valid = find_clips(args, settings)
         with locked(make_folder(args.out)) if ranks == 1 else nullcontext():
             if rank == 0:
@@ -93,6 +92,13 @@ def run_training(
         if rank == 0:
             write_json(args.out / "result.json", result)
     return told(result, args.json) if rank == 0 and PARENT not in os.environ else PASSED
+
+
+@contextmanager
+def selected(select: Callable, args: argparse.Namespace):
+    """The device is chosen before the processes meet, as MindSpore asks."""
+    select(args.device, args.threads)
+    yield
 
 
 def check_arguments(args: argparse.Namespace) -> None:
