@@ -22,19 +22,18 @@ FORBIDDEN = {
 # Rooms of port, from the bottom: each imports only from those that stand lower. Rooms of one line do not know each other.
 FLOORS = (
     ("errors", "console"),
-    ("files",),
+    ("files", "workers"),
     ("models", "metrics", "video", "weights", "diagnose"),
-    ("degrade",),
-    ("data",),
+    ("data", "degrade"),
     ("parity",),
     ("report", "infer", "demo", "selftest", "shrink", "train"),
-    ("gaps_cli", "overhead_cli", "pair_cli", "selftest_cli", "train_cli"),
+    ("data_cli", "degrade_cli", "gaps_cli", "overhead_cli", "pair_cli", "selftest_cli", "train_cli"),
     ("cli",),
     ("__main__",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # The columns are started by the command line and the report is made of their traces: they know nothing of either.
-VERBS = {f"port.{room}" for room in ("cli", "gaps_cli", "overhead_cli", "pair_cli", "selftest_cli", "train_cli", "__main__")}
+VERBS = {f"port.{room}" for rooms in FLOORS for room in rooms if room == "__main__" or room.endswith("cli")}
 NOT_FOR_COLUMNS = VERBS | {"port.report", "port.demo", "port.shrink"}
 
 

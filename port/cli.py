@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from port import console, gaps_cli, overhead_cli, pair_cli, selftest_cli
+from port import console, data_cli, degrade_cli, gaps_cli, overhead_cli, pair_cli, selftest_cli
 from port.demo.make import make_demo
 from port.errors import PARITY_FAILED, PASSED, PortError, UsageError, run_command
 from port.files import make_folder
@@ -58,6 +58,8 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--quiet", action="store_true")
     check.add_argument("--debug", action="store_true", help="show tracebacks")
     pair_cli.add_verbs(verbs, EXIT_CODES)
+    data_cli.add_verb(verbs, EXIT_CODES)
+    degrade_cli.add_verb(verbs, EXIT_CODES)
     gaps_cli.add_verb(verbs, EXIT_CODES)
     selftest_cli.add_verb(verbs, EXIT_CODES)
     overhead_cli.add_verb(verbs, EXIT_CODES)
@@ -84,6 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     verbs = {
         "capture": pair_cli.run_capture,
         "compare": pair_cli.run_compare,
+        "data": data_cli.run_data,
+        "degrade": degrade_cli.run_degrade,
         "gaps": gaps_cli.run_gaps,
         "overhead": overhead_cli.run_overhead,
         "selftest": selftest_cli.run_selftest,

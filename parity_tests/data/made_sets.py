@@ -14,7 +14,7 @@ from port.data.reds import LAYOUTS
 from port.data.vimeo90k import FRAMES
 from port.degrade.blur import blur_down
 from port.degrade.imresize import imresize
-from port.video.write import write_clip
+from port.video.pictures import write_picture
 
 SIZE = (96, 128)  # of the truth, height and width
 DEGRADE = {"BI": imresize, "BD": blur_down}
@@ -37,11 +37,12 @@ def made_clip(seed, frames=3, size=SIZE, drift=1.5):
 
 def write_pair(gt_folder, lq_folder, seed, names, size=SIZE, degradation="BI"):
     """One clip of truth and its low resolution, with frames called `names`."""
+    gt_folder, lq_folder = Path(gt_folder), Path(lq_folder)
     for folder in (gt_folder, lq_folder):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    truth = made_clip(seed, len(names), size)
-    write_clip(gt_folder, truth, names=list(names))
-    write_clip(lq_folder, np.stack([DEGRADE[degradation](frame) for frame in truth]), names=list(names))
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in zip(names, made_clip(seed, len(names), size), strict=True):
+        write_picture(gt_folder / f"{name}.png", frame, lasting=False)
+        write_picture(lq_folder / f"{name}.png", DEGRADE[degradation](frame), lasting=False)
 
 
 def make_reds(root, clips=("000", "001", "002", "011", "015", "020"), frames=3, size=SIZE, layout=0, originals=()):

@@ -15,8 +15,8 @@ import sys
 import time
 from pathlib import Path
 
+from port.data.batches import Batches
 from port.models import ttvsr as facts
-from port.train.feed import Feed
 from port.weights import tensors_file
 
 SIDE = 16
@@ -61,5 +61,10 @@ def hook_batches(batch):
 if __name__ == "__main__":
     facts.MIN_SIZE = SIDE
     tensors_file.write = hook_writes(tensors_file.write)
-    Feed.batch = hook_batches(Feed.batch)
+    Batches.batch = hook_batches(Batches.batch)
+    processes = importlib.import_module(f"{sys.argv[1]}.distributed")
+    engine = processes.command  # its processes are to pass through here, too
+    processes.command = lambda count, port, logs, module, arguments: engine(
+        count, port, logs, "parity_tests.train.start", [sys.argv[1], *arguments]
+    )
     sys.exit(importlib.import_module(f"{sys.argv[1]}.train").main(sys.argv[2:]))

@@ -9,13 +9,15 @@ from port.data.layout import Layout, check_root, find_layout
 from port.errors import PortError
 from port.video.pictures import list_pictures
 
+VID4 = ("calendar", "city", "foliage", "walk")
+UDM10 = ("archpeople", "archwall", "auditorium", "band", "caffe", "camera", "clap", "lake", "photography", "polyflow")
 TRUTH = ("HR", "GT")
 UNNAMED = ("LQ", "LR")  # folders whose name does not tell the degradation
 LOW = {"BD": ("BD", "BDx4", *UNNAMED), "BI": ("BI", "BIx4", *UNNAMED)}
 
 
 def find_benchmark(name: str, root: Path, degradation: str) -> list[ClipFolders]:
-    """All clips of `HR` or `GT`, with low resolution from the folder of that degradation."""
+    """All clips of `HR` or `GT`, and of the folder of that degradation. One side of a clip may be missing."""
     layouts = [Layout(lq, gt, degradation) for lq, gt in product(LOW[degradation], TRUTH)]
     layout = find_layout(f"{name} ({degradation})", root, layouts)
     if layout.lq in UNNAMED:
@@ -24,7 +26,7 @@ def find_benchmark(name: str, root: Path, degradation: str) -> list[ClipFolders]
 
 
 def find_folder(lq: Path, gt: Path | None = None, name: str = "folder") -> list[ClipFolders]:
-    """The clips in a folder, or the folder itself where it holds frames; `gt` is built alike."""
+    """The clips in a folder, or the folder itself where it holds frames; `gt` is built alike. One side may be missing."""
     check_root(name, lq)
     if gt is not None:
         check_root(name, gt)
@@ -40,7 +42,4 @@ def find_folder(lq: Path, gt: Path | None = None, name: str = "folder") -> list[
         )
     if gt is None:
         return [ClipFolders(clip, folder) for clip, folder in clips.items()]
-    truth = subfolders(gt)
-    if odd := sorted(truth.keys() ^ clips.keys()):
-        raise PortError(f"{name}: {lq} and {gt} do not hold the same clips; {shortened(odd)} is only in one of them.")
-    return [ClipFolders(clip, folder, truth[clip]) for clip, folder in clips.items()]
+    return [ClipFolders(clip, lq / clip, gt / clip) for clip in sorted(clips.keys() | subfolders(gt).keys())]

@@ -1,12 +1,28 @@
 """Clips of a data set: the frames of low resolution and those of the ground truth, side by side."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from port.errors import PortError
 from port.video.pictures import list_pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Frames(Sequence):
+    """Paths of files in one folder. As paths, the million frames of Vimeo-90K would take a gigabyte in every process."""
+
+    folder: str
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return tuple(Path(self.folder, name) for name in self.names[index])
+        return Path(self.folder, self.names[index])
 
 
 @dataclass(frozen=True)
@@ -19,8 +35,8 @@ class ClipPair:
     """
 
     name: str
-    lq: tuple[Path, ...]
-    gt: tuple[Path, ...] = ()
+    lq: Sequence[Path]
+    gt: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -42,21 +58,28 @@ def pair_frames(clip: ClipFolders) -> ClipPair:
 
     Prescribed names are taken as they are, without a look at the disk: of Vimeo-90K that would be a million looks.
     """
+    for folder in filter(None, (clip.lq, clip.gt)):
+        if not clip.frames and not folder.is_dir():
+            raise PortError(
+                f"clip {clip.name}: there is no folder {folder}. Complete the data set, or leave the clip out."
+            )
     if clip.frames:
-        return ClipPair(clip.name, _in(clip.lq, clip.frames), _in(clip.gt, clip.frames) if clip.gt else ())
-    lq = tuple(list_pictures(clip.lq))
+        return ClipPair(
+            clip.name, Frames(str(clip.lq), clip.frames), Frames(str(clip.gt), clip.frames) if clip.gt else ()
+        )
+    lq = list_pictures(clip.lq)
     if not lq:
         raise PortError(f"clip {clip.name}: there is no picture in {clip.lq}.")
-    gt = tuple(list_pictures(clip.gt)) if clip.gt else ()
+    gt = list_pictures(clip.gt) if clip.gt else []
     if clip.gt and (difference := unpaired(lq, gt)):
         raise PortError(
             f"clip {clip.name}: {difference} ({clip.lq} and {clip.gt}). Complete it, or leave the clip out."
         )
-    return ClipPair(clip.name, lq, gt)
+    return ClipPair(clip.name, _frames(clip.lq, lq), _frames(clip.gt, gt) if clip.gt else ())
 
 
-def _in(folder: Path, names: Iterable[str]) -> tuple[Path, ...]:
-    return tuple(folder / name for name in names)
+def _frames(folder: Path, paths: Sequence[Path]) -> Frames:
+    return Frames(str(folder), tuple(path.name for path in paths))
 
 
 def unpaired(lq: Sequence[Path], gt: Sequence[Path]) -> str | None:

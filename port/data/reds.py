@@ -1,6 +1,5 @@
 """REDS: 240 training and 30 validation clips of 100 frames, regrouped as 000..269; REDS4 are four of them."""
 
-import re
 from pathlib import Path
 
 from port.console import warn
@@ -18,21 +17,22 @@ LAYOUTS = (
 ONLY_REDS4 = (Layout("sharp_bicubic", "GT"), Layout("BIx4", "GT"), Layout("LQ", "GT"))
 
 
+SPLITS = {"train": TRAINING, "test": REDS4, "all": CLIPS}
+
+
 def find_reds(root: Path, split: str) -> list[ClipFolders]:
-    """The clips of a split: `train` all but REDS4, `test` REDS4, `all`."""
+    """The clips of a split: `train` all but REDS4, `test` REDS4, `all`. One side of a clip may be missing.
+
+    Of `test` all four are given in any case; of the others those that are there, with a warning for the rest.
+    """
     layout = find_layout("reds4" if split == "test" else "reds", root, (*LAYOUTS, *ONLY_REDS4 * (split == "test")))
-    lq, gt = (_numbered(root / folder) for folder in (layout.lq, layout.gt))
-    wanted = {"train": TRAINING, "test": REDS4, "all": CLIPS}[split]
-    both = [name for name in wanted if name in lq and name in gt]
-    missing = [name for name in wanted if name not in both]
-    if (split == "test" and missing) or not both:
-        raise PortError(f"reds: clip {shortened(missing)} is not in both {root / layout.lq} and {root / layout.gt}.")
+    lq, gt = root / layout.lq, root / layout.gt
+    there, wanted = subfolders(lq).keys() | subfolders(gt).keys(), SPLITS[split]
+    found = [name for name in wanted if name in there or split == "test"]
+    missing = [name for name in wanted if name not in found]
+    if not found:
+        raise PortError(f"reds: {lq} holds none of the clips {wanted[0]} to {wanted[-1]}.")
     if missing:
-        advice = " 240..269 are the validation clips: `python -m port data regroup`" if "240" in missing else ""
-        warn(f"reds: {len(both)} of {len(wanted)} clips are in {root}; {shortened(missing)} are not.{advice}")
-    return [ClipFolders(name, lq[name], gt[name]) for name in both]
-
-
-def _numbered(folder: Path) -> dict[str, Path]:
-    """Clip folders by name; what is not called by three digits is no clip of REDS."""
-    return {name: path for name, path in subfolders(folder).items() if re.fullmatch("[0-9]{3}", name)}
+        advice = " 240 to 269 are the validation clips: see `python -m port data regroup`." if "240" in missing else ""
+        warn(f"reds: {len(found)} of {len(wanted)} clips are in {root}; {shortened(missing)} are not.{advice}")
+    return [ClipFolders(name, lq / name, gt / name) for name in found]

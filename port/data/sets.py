@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from port.data.benchmarks import find_benchmark, find_folder
+from port.data.benchmarks import UDM10, VID4, find_benchmark, find_folder
 from port.data.clips import ClipFolders, ClipPair, pair_frames
-from port.data.reds import REDS4, TRAINING, find_reds
+from port.data.reds import REDS4, SPLITS, TRAINING, find_reds
 from port.data.vimeo90k import find_vimeo90k
 from port.errors import UsageError
 
-SPLITS = ("train", "test", "all")
 DEGRADATIONS = ("BI", "BD")
 
 
@@ -44,8 +43,8 @@ SETS = {
         SetFacts("reds4", "test", "rgb", "BI", clips=len(REDS4), frames=100),
         SetFacts("vimeo90k", "train", "y", "BD", scored="centre", clips=64612, frames=7),
         SetFacts("vimeo90k_t", "test", "y", "BD", scored="centre", clips=7824, frames=7),
-        SetFacts("vid4", "test", "y", "BD", clips=4),
-        SetFacts("udm10", "test", "y", "BD", clips=10),
+        SetFacts("vid4", "test", "y", "BD", clips=len(VID4)),
+        SetFacts("udm10", "test", "y", "BD", clips=len(UDM10)),
         SetFacts("folder", "all", "rgb", None),
     )
 }
@@ -59,6 +58,14 @@ def set_facts(name: str) -> SetFacts:
             f"there is no data set {name!r}{f' (nearest: {near[0]})' if near else ''}; known: {', '.join(SETS)}."
         )
     return SETS[name]
+
+
+def expected_clips(name: str, split: str | None = None) -> tuple[str, ...] | None:
+    """The clips a split should hold, by name; None where they have no fixed names."""
+    facts = set_facts(name)
+    if name.startswith("reds"):
+        return SPLITS[split or facts.split]
+    return {"vid4": VID4, "udm10": UDM10}.get(name)
 
 
 def open_set(

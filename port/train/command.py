@@ -17,10 +17,11 @@ from types import ModuleType
 from rich.table import Table
 
 from port import console
+from port.data.augment import Recipe
+from port.data.batches import Batches
 from port.data.sets import open_set, set_facts
 from port.errors import PASSED, PortError, UsageError
 from port.files import make_folder, write_json, write_text
-from port.train.feed import Feed
 from port.train.initial import write_initial
 from port.train.launch import ERRORS, PARENT, launch
 from port.train.loop import Engine, Run, train
@@ -77,7 +78,7 @@ def run_training(
                 settings=settings,
                 out=args.out,
                 engine=make_engine(settings, args.weights or args.out / "initial.safetensors", ranks),
-                batches=Feed(settings, pairs, rank, ranks),
+                batches=Batches(pairs, sampling(settings), settings.seed, settings.batch, ranks, rank),
                 valid=valid,
                 channel=set_facts(settings.valid_dataset or settings.dataset).channel,
                 mean=processes.mean,
@@ -87,8 +88,7 @@ def run_training(
                 ranks=ranks,
                 quiet=args.quiet,
             )  # fmt: skip
-            with run.batches:
-                result = train(run)
+            result = train(run)
         if rank == 0:
             write_json(args.out / "result.json", result)
     return told(result, args.json) if rank == 0 and PARENT not in os.environ else PASSED
@@ -123,6 +123,12 @@ def find_clips(args: argparse.Namespace, settings: Settings) -> tuple[list, list
     root, gt = args.valid_root or args.root, args.valid_gt or (None if args.valid_root else args.gt)
     valid = open_set(settings.valid_dataset, root, settings.valid_split or None, None, gt)
     return pairs, valid[: settings.valid_clips or None]
+
+
+def sampling(settings: Settings) -> Recipe:
+    """How samples are cut out of clips."""
+    turned = dict.fromkeys(("hflip", "vflip", "transpose"), settings.flip)
+    return Recipe(settings.frames, settings.patch, settings.reverse, mirror=settings.mirror, **turned)
 
 
 def prepare(args: argparse.Namespace, settings: Settings, ranks: int, load: Callable) -> None:

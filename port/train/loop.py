@@ -1,7 +1,7 @@
 """The training loop, the same for both columns. A column brings an engine: the network with its optimiser."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +10,9 @@ import numpy as np
 from PIL import Image
 
 from port import console
+from port.data.batches import Batches
 from port.data.clips import ClipPair
+from port.data.loader import Loader
 from port.errors import PortError
 from port.files import make_folder, whole_file
 from port.train.guard import Guard
@@ -35,13 +37,6 @@ class Engine(Protocol):
     def tensors(self) -> dict[str, np.ndarray]: ...
     def counts(self) -> dict[str, object]: ...  # of the optimiser
     def restore(self, tensors: dict[str, np.ndarray], counts: dict[str, object]) -> None: ...
-
-
-class Batches(Protocol):
-    """What is learnt from, by number: any of them can be had at any time."""
-
-    def batch(self, index: int) -> tuple[np.ndarray, np.ndarray]: ...  # (n, t, 3, h, w), (n, t, 3, 4h, 4w) in [0, 1]
-    def names(self, index: int) -> list[str]: ...
 
 
 @dataclass
@@ -77,8 +72,12 @@ def train(run: Run) -> dict[str, object]:
     first = run.rank == 0
     log, board = (Log(run.out / "log.jsonl", start), Board(run.out / "tensorboard", start)) if first else (None, None)
     loss = None
-    with display(run.settings.iterations, start, run.settings.log_every, run.quiet or not first) as shown:
-        trainer = _Trainer(run, keeper, guard, log, board, shown)
+    passes = [k * run.settings.accumulate for k in (start, run.settings.iterations)]
+    with (
+        Loader(run.batches, passes[0], run.settings.workers, last=passes[1]) as loader,
+        display(run.settings.iterations, start, run.settings.log_every, run.quiet or not first) as shown,
+    ):
+        trainer = _Trainer(run, iter(loader), keeper, guard, log, board, shown)
         try:
             for k in range(start, run.settings.iterations):
                 loss = trainer.iteration(k)
@@ -106,6 +105,7 @@ class _Trainer:
     """What the steps of the loop share."""
 
     run: Run
+    batches: Iterator[tuple[np.ndarray, np.ndarray]]
     keeper: Keeper
     guard: Guard
     log: Log | None
@@ -119,7 +119,7 @@ class _Trainer:
         passes = range(k * run.settings.accumulate, (k + 1) * run.settings.accumulate)
         for index in passes:
             asked = time.perf_counter()
-            lq, gt = run.batches.batch(index)
+            lq, gt = next(self.batches)
             reading += time.perf_counter() - asked
             own.append(run.engine.add_gradients(lq, gt, last=index == passes[-1]))
         loss = float(run.mean(np.array([np.mean(own)]))[0])
@@ -132,8 +132,12 @@ class _Trainer:
         return loss
 
     def _describe(self, passes: range, own: list[float]) -> str:
-        names = [f"{', '.join(self.run.batches.names(index))} (loss {loss:.4g})" for index, loss in zip(passes, own, strict=True)]
-        return "; ".join(names) + (f"; on process {self.run.rank}" if self.run.ranks > 1 else "")
+        """The clips of an iteration and the loss of each pass, as far as this process has seen them."""
+        batches, parts = self.run.batches, []
+        for index, loss in zip(passes, own, strict=True):
+            clips = ", ".join(batches.clip_of(sample).name for sample in batches.indices(index))
+            parts.append(f"clips {clips} (loss {loss:.4g})")
+        return "; ".join(parts) + (f"; on process {self.run.rank}" if self.run.ranks > 1 else "")
 
     def _tell(self, iteration, loss, norm, rate, verdict, seconds, reading) -> None:
         self.shown.show(iteration, loss, rate, seconds)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from port.console import note
 from port.errors import PortError
@@ -81,6 +81,15 @@ def read_picture(path: Path) -> np.ndarray:
         return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """(height, width) of a picture, upright, read from its head only. Raises PortError as `read_picture` does."""
+    with _picture_errors(path), Image.open(path) as image:
+        check_size(*image.size, path)
+        w, h = image.size
+        noted = image.format != "PNG" or "exif" in image.info  # of a PNG without, Pillow would read all to make sure
+        return (w, h) if noted and image.getexif().get(ExifTags.Base.Orientation, 1) >= 5 else (h, w)
+
+
 @contextmanager
 def _picture_errors(path: Path):
     """Turn what Pillow raises on damaged files into one message; it has no single class for them."""
@@ -109,5 +118,10 @@ def _png_depth(path: Path) -> int:
 def write_folder(folder: Path, frames: np.ndarray, names: list[str]) -> None:
     """Write `frames` (t, h, w, 3) uint8 as NAME.png, each whole or not at all. The folder must exist."""
     for frame, name in zip(frames, names, strict=True):
-        with whole_file(folder / f"{name}.png") as draft:
-            Image.fromarray(frame).save(draft, compress_level=3)  # a third larger than level 6, three times as fast
+        write_picture(folder / f"{name}.png", frame)
+
+
+def write_picture(path: Path, frame: np.ndarray, lasting: bool = True) -> None:
+    """Write one frame (h, w, 3) uint8 as PNG, whole or not at all; `lasting` as in `whole_file`."""
+    with whole_file(path, lasting) as draft:
+        Image.fromarray(frame).save(draft, compress_level=3)  # a third larger than level 6, three times as fast

@@ -1,0 +1,63 @@
+"""Work in other processes: how they start, how many there are, and a function spread over them."""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from types import ModuleType
+
+from port.errors import PortError, UsageError
+
+SPAWN = multiprocessing.get_context("spawn")  # a fork of a process with a framework's threads in it can hang
+
+
+def default_workers() -> int:
+    """As many as there are cores for this process."""
+    return len(os.sched_getaffinity(0))
+
+
+def check_workers(count: int) -> int:
+    """Refuse a number of worker processes that makes no sense. -> the number"""
+    if not 0 <= count <= 256:
+        raise UsageError(f"the number of worker processes must be from 0 (none) to 256, found {count}.")
+    return count
+
+
+@contextmanager
+def light_start() -> Iterator[None]:
+    """Processes spawned inside do not run the main module again, which a training program fills with a framework."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def leave_interrupts_alone() -> None:
+    """In a worker: Ctrl-C reaches the whole group of processes, and the parent is the one that ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def spread(function: Callable, items: Iterable, workers: int) -> Iterator:
+    """`function` of every item, as results come; in this process where `workers` is 0 or 1.
+
+    An error of the function ends it and is raised here, as is Ctrl-C; what had not begun by then is never begun.
+    """
+    if workers < 2:
+        yield from map(function, items)
+        return
+    with ProcessPoolExecutor(workers, SPAWN, leave_interrupts_alone) as pool:
+        try:
+            with light_start():
+                futures = [pool.submit(function, item) for item in items]
+            for future in as_completed(futures):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise PortError("a worker process died: killed, or out of memory. Try fewer with --workers.") from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
