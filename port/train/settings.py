@@ -78,7 +78,7 @@ class Settings:
         self._check_ranges()
 
     def _check_ranges(self):
-        least = {"frames": 1, "patch": facts.MIN_SIZE, "batch": 1, "accumulate": 1, "iterations": 1, "period": 1,
+        least = {"frames": 2, "patch": facts.MIN_SIZE, "batch": 1, "accumulate": 1, "iterations": 1, "period": 1,
                  "log_every": 1, "save_every": 1, "keep": 1}  # fmt: skip
         for field in fields(self):
             value = getattr(self, field.name)
