@@ -87,9 +87,9 @@ class Engine:
 
     def tensors(self):
         """Weights and moments by name, for a checkpoint."""
-        held = {NET + name: to_numpy(tensor) for name, tensor in self.net.state_dict().items()}
+        held = {NET + name: to_numpy(tensor).copy() for name, tensor in self.net.state_dict().items()}
         for p, first, second in self.recipe.moments()[0]:
-            held[FIRST + self.names[id(p)]], held[SECOND + self.names[id(p)]] = to_numpy(first), to_numpy(second)
+            held[FIRST + self.names[id(p)]], held[SECOND + self.names[id(p)]] = to_numpy(first).copy(), to_numpy(second).copy()
         return held
 
     def counts(self):
