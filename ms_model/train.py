@@ -4,7 +4,7 @@ import sys
 
 import mindspore
 import numpy as np
-from mindspore import Parameter, Tensor, amp, nn, ops
+from mindspore import Tensor, amp, nn, ops
 
 from ms_model import device, distributed
 from ms_model.checkpoint import load
@@ -72,7 +72,9 @@ class Engine:
 
     def step(self):
         """Along the gradients that were added."""
-        self.recipe(mindspore.mutable(self.gradients))  # or else every step is compiled anew, the gradients as constants
+        self.recipe(
+            mindspore.mutable(self.gradients)
+        )  # or else every step is compiled anew, the gradients as constants
         self._prepare()
 
     def skip(self):
@@ -92,7 +94,10 @@ class Engine:
         """Weights and moments by name, for a checkpoint."""
         held = {NET + self.names[id(p)]: to_numpy(p).copy() for p in self.net.get_parameters()}
         for p, first, second in self.recipe.moments()[0]:
-            held[FIRST + self.names[id(p)]], held[SECOND + self.names[id(p)]] = to_numpy(first).copy(), to_numpy(second).copy()
+            held[FIRST + self.names[id(p)]], held[SECOND + self.names[id(p)]] = (
+                to_numpy(first).copy(),
+                to_numpy(second).copy(),
+            )
         return held
 
     def counts(self):

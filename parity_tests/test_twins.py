@@ -31,8 +31,19 @@ ONLY_PORT = {
     ("pairs.py", "floats"): "plain loops that MindSpore's compiler reads",
     ("pairs.py", "compiled_parts"): "only the port is compiled",
     ("training.py", "Trainer._held"): "gradients are given to the optimiser in its own order",
-    ("training.py", "Trainer._moving"): "gradients are asked for by parameter; PyTorch leaves out what is frozen by itself",
-    ("device.py", "one_after_the_other"): "MindSpore's queues between Python and the kernels; PyTorch has none on a CPU",
+    (
+        "training.py",
+        "Trainer._moving",
+    ): "gradients are asked for by parameter; PyTorch leaves out what is frozen by itself",
+    (
+        "device.py",
+        "one_after_the_other",
+    ): "MindSpore's queues between Python and the kernels; PyTorch has none on a CPU",
+    ("train.py", "Engine._score"): "what is differentiated is a function there; PyTorch goes back from the loss",
+    ("train.py", "select"): "the queues are switched off as well, see device.py",
+    ("ttvsr.py", "Method"): "mindspore.recompute takes cells, torch.utils.checkpoint any function",
+    ("ttvsr.py", "Method.__init__"): "as above",
+    ("ttvsr.py", "Method.forward"): "as above",
     ("recipe.py", "Recipe.__call__"): "an optimiser of MindSpore is called with its gradients",
 }
 ONLY_REFERENCE = {

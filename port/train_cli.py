@@ -18,12 +18,16 @@ from port.train.settings import load_preset, preset_names
 
 def add_verbs(verbs, epilog: str) -> None:
     """Both verbs and their flags."""
-    compare = verbs.add_parser("train-compare", help="train in both frameworks and compare the loss curves", epilog=epilog)
+    compare = verbs.add_parser(
+        "train-compare", help="train in both frameworks and compare the loss curves", epilog=epilog
+    )
     add_preset(compare)
     compare.add_argument("--root", required=True, type=Path, help="folder that holds the data set")
     compare.add_argument("--gt", type=Path, help="of the data set `folder`: the ground truth, laid out like --root")
     compare.add_argument("--weights", type=Path, help="start from this .safetensors file (default: drawn by `seed`)")
-    compare.add_argument("--report", required=True, type=Path, help="folder for report.md, report.json, curves.png and the runs")
+    compare.add_argument(
+        "--report", required=True, type=Path, help="folder for report.md, report.json, curves.png and the runs"
+    )
     add_output(compare)
     measured = verbs.add_parser("train-memory", help="measure what recomputing activations saves", epilog=epilog)
     add_preset(measured)
@@ -34,7 +38,9 @@ def add_verbs(verbs, epilog: str) -> None:
 
 def add_preset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("preset", help=f"{', '.join(preset_names())}, or a .toml file of your own")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; may be repeated")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; may be repeated"
+    )
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -57,8 +63,8 @@ def run_train_compare(args: argparse.Namespace) -> int:
         console.print_json(result)
     else:
         worst = result["largest_difference"]
-        console.stdout.print(f"{result['verdict']}: {result['iterations']} iterations, losses differ by at most {worst['port']:.1e} "
-                             f"of their value (rounding alone: {worst['rounded']:.1e})", soft_wrap=True)  # fmt: skip
+        said = f"losses differ by at most {worst['port']:.1e} of their value (rounding alone: {worst['rounded']:.1e})"
+        console.stdout.print(f"{result['verdict']}: {result['iterations']} iterations, {said}", soft_wrap=True)
         console.stdout.print(str(args.report / "report.md"), soft_wrap=True)
     return PASSED if result["verdict"] == "pass" else PARITY_FAILED
 

@@ -89,7 +89,10 @@ class Engine:
         """Weights and moments by name, for a checkpoint."""
         held = {NET + name: to_numpy(tensor).copy() for name, tensor in self.net.state_dict().items()}
         for p, first, second in self.recipe.moments()[0]:
-            held[FIRST + self.names[id(p)]], held[SECOND + self.names[id(p)]] = to_numpy(first).copy(), to_numpy(second).copy()
+            held[FIRST + self.names[id(p)]], held[SECOND + self.names[id(p)]] = (
+                to_numpy(first).copy(),
+                to_numpy(second).copy(),
+            )
         return held
 
     def counts(self):
@@ -98,7 +101,9 @@ class Engine:
 
     def restore(self, tensors, counts):
         """Go on from a checkpoint of either column."""
-        net = {name.removeprefix(NET): torch.from_numpy(a.copy()) for name, a in tensors.items() if name.startswith(NET)}
+        net = {
+            name.removeprefix(NET): torch.from_numpy(a.copy()) for name, a in tensors.items() if name.startswith(NET)
+        }
         self.net.load_state_dict(net, strict=True)
         self.recipe.restore(
             counts["taken"], counts["steps"], lambda p: [tensors[kind + self.names[id(p)]] for kind in (FIRST, SECOND)]

@@ -53,7 +53,9 @@ def test_the_report(compared, tmp_path):
 def made(port, rounded=1e-7):
     """Curves whose differences are known."""
     reference = np.full(5, 0.5)
-    return curves.Curves({"reference": reference, "port": reference * (1 + port), "rounded": reference * (1 + rounded)}, {})
+    return curves.Curves(
+        {"reference": reference, "port": reference * (1 + port), "rounded": reference * (1 + rounded)}, {}
+    )
 
 
 @pytest.mark.parametrize(

@@ -86,11 +86,15 @@ def count_calls(part):
 
 def test_bfloat16_where_there_is_a_kernel(side, weights):
     if side.name == "mindspore":
-        with pytest.raises(PortError, match="MindSpore has no bfloat16 convolution on CPU. Use --set precision=float32"):
+        with pytest.raises(
+            PortError, match=r"MindSpore has no bfloat16 convolution on CPU\. Use --set precision=float32"
+        ):
             engine(side, weights, "precision=bfloat16")
         return
     lq, gt = made_batch(settings())
-    wide, narrow = (engine(side, weights, f"precision={name}").add_gradients(lq, gt, True) for name in ("float32", "bfloat16"))
+    wide, narrow = (
+        engine(side, weights, f"precision={name}").add_gradients(lq, gt, True) for name in ("float32", "bfloat16")
+    )
     assert narrow != wide
     assert narrow == pytest.approx(wide, rel=2**-6)  # eight bits of a mantissa, through a dozen layers
 
@@ -120,7 +124,11 @@ def test_a_checkpoint_of_one_column_goes_on_in_the_other(weights):
             each.add_gradients(lq, gt, last=True)
             each.step()
         one, other = made.tensors(), taken_over.tensors()
-        for name in ("net/conv_last.weight", "net/spynet.basic_module.5.basic_module.4.conv.weight", "net/LTAM.fusion.weight"):
+        for name in (
+            "net/conv_last.weight",
+            "net/spynet.basic_module.5.basic_module.4.conv.weight",
+            "net/LTAM.fusion.weight",
+        ):
             moved = np.linalg.norm(one[name] - before[name])
             # a step without the moments, or counted from 1, is another by half its length
             assert np.linalg.norm(other[name] - one[name]) < 0.01 * moved, name

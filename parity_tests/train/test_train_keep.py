@@ -71,7 +71,7 @@ def test_arrays_without_their_counters_count_for_nothing(kept):
 def test_all_damaged_is_no_fresh_start(kept):
     for path in kept.folder.glob("*.safetensors"):
         tear(path)
-    with pytest.raises(PortError, match="none of the 2 checkpoints .* is whole"):
+    with pytest.raises(PortError, match=r"none of the 2 checkpoints .* is whole"):
         kept.newest()
 
 

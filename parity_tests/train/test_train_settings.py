@@ -13,13 +13,25 @@ def test_the_presets_are_the_published_recipes():
     assert (reds.frames, reds.patch, reds.batch, reds.reverse, reds.flip, reds.mirror) == (50, 64, 2, 0.5, 0.5, 0)
     assert (reds.rate, reds.last_rate, reds.flow_rate, reds.beta1, reds.beta2) == (2e-4, 1e-7, 0.125, 0.9, 0.99)
     assert (reds.iterations, reds.period, reds.frozen, reds.warmup) == (400_000, 400_000, 5_000, 0)
-    assert (vimeo.dataset, vimeo.degradation, vimeo.frames, vimeo.mirror, vimeo.reverse) == ("vimeo90k", "BD", 7, 2, 0.0)
+    assert (vimeo.dataset, vimeo.degradation, vimeo.frames, vimeo.mirror, vimeo.reverse) == (
+        "vimeo90k",
+        "BD",
+        7,
+        2,
+        0.0,
+    )
     assert preset_names() == ["tiny", "ttvsr_reds", "ttvsr_vimeo"]
 
 
 def test_values_are_read_as_the_type_of_their_key():
     changed = load_preset("tiny").changed(["rate=1e-3", "batch=4", "recompute=true", "dataset=reds", "spike=5"])
-    assert (changed.rate, changed.batch, changed.recompute, changed.dataset, changed.spike) == (1e-3, 4, True, "reds", 5.0)
+    assert (changed.rate, changed.batch, changed.recompute, changed.dataset, changed.spike) == (
+        1e-3,
+        4,
+        True,
+        "reds",
+        5.0,
+    )
     assert from_data({"rate": 1}, "here").rate == 1.0
 
 
@@ -56,7 +68,7 @@ def test_wrong_presets(tmp_path):
     with pytest.raises(UsageError, match=r"mine.toml: batch must be a whole number, found '2' \(str\)"):
         load_preset(str(mine))
     mine.write_text("batch: 2\n")
-    with pytest.raises(UsageError, match="mine.toml is no TOML"):
+    with pytest.raises(UsageError, match=r"mine\.toml is no TOML"):
         load_preset(str(mine))
     mine.write_text("batch = 3\n")
     assert load_preset(str(mine)).batch == 3
@@ -66,7 +78,7 @@ def test_what_may_change_when_a_run_goes_on():
     tiny = load_preset("tiny")
     assert tiny.changed(["save_every=7", "iterations=9"]).difference(tiny) == []
     assert tiny.changed(["rate=1.0"]).difference(tiny) == ["rate: 1.0, was 0.0002"]
-    assert FREE <= TYPES.keys()
+    assert not FREE - TYPES.keys()
 
 
 def test_the_schedule_by_hand():

@@ -7,6 +7,7 @@ import os
 import re
 from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from port.weights import tensors_file
 class Number:
     """One parameter that is the brightness of an enlarged frame; it learns that of the truth, by plain steps."""
 
-    troubled: dict = {}  # iteration -> what to make of the loss there
+    troubled: ClassVar = {}  # iteration -> what to make of the loss there
 
     def __init__(self, settings, weights, ranks):
         self.value, self.taken, self.gradient = np.float32(1.5), 0, np.float32(0)
@@ -68,7 +69,9 @@ def alone(device):
     yield 0, 1
 
 
-PROCESSES = SimpleNamespace(started=lambda: False, joined=alone, mean=lambda array: array, wait=lambda: None, command=None)
+PROCESSES = SimpleNamespace(
+    started=lambda: False, joined=alone, mean=lambda array: array, wait=lambda: None, command=None
+)
 
 
 @pytest.fixture(autouse=True)
@@ -106,9 +109,14 @@ def test_a_run_learns_and_leaves_its_files(train):
     assert [record["iteration"] for record in scores] == [15, 30]
     assert scores[1]["valid"].items() >= {"clips": 2, "frames": 4, "channel": "rgb", "crop": 0}.items()
     assert scores[1]["valid"]["psnr"] > scores[0]["valid"]["psnr"] > 10
-    assert {"settings.json", "log.jsonl", "initial.safetensors", "weights.safetensors", "checkpoints", "tensorboard"} <= {
-        path.name for path in train.out.iterdir()
-    }
+    assert {
+        "settings.json",
+        "log.jsonl",
+        "initial.safetensors",
+        "weights.safetensors",
+        "checkpoints",
+        "tensorboard",
+    } <= {path.name for path in train.out.iterdir()}
     assert sorted(path.name for path in (train.out / "samples").iterdir()) == [
         "training_0000000030.png", "validation_0000000015.png", "validation_0000000030.png",
     ]  # fmt: skip
@@ -118,7 +126,10 @@ def test_a_run_learns_and_leaves_its_files(train):
 def test_nan_stops_before_the_step_and_names_the_clips(train):
     Number.troubled = {5: lambda loss: float("nan")}
     said = train("iterations=8", "save_every=2", code=3)
-    assert re.search(r"error: iteration 5: the loss is nan\. Its batch: clips (calm|wild) \(loss nan\)\. The step was not taken", said)
+    assert re.search(
+        r"error: iteration 5: the loss is nan\. Its batch: clips (calm|wild) \(loss nan\)\. The step was not taken",
+        said,
+    )
     assert sorted(losses_of(train.out)) == [1, 2, 3, 4]
     tensors, kept = Keeper(train.out, 2).newest()
     assert kept["iteration"] == 4 and np.isfinite(tensors["net/value"]).all()
@@ -139,7 +150,9 @@ def test_a_spike_is_left_out_or_not(deed, train, monkeypatch):
     train("iterations=26", f"on_spike={deed}", "spike=10")
     assert taken == [k for k in range(1, 27) if k != 25 or deed == "warn"]
     spiked = [record for record in read_log(train.out / "log.jsonl") if "verdict" in record]
-    assert [(record["iteration"], record["verdict"]) for record in spiked] == [(25, "spike" if deed == "warn" else "skip")]
+    assert [(record["iteration"], record["verdict"]) for record in spiked] == [
+        (25, "spike" if deed == "warn" else "skip")
+    ]
 
 
 def test_the_warning_of_a_spike(capsys):
@@ -178,7 +191,9 @@ def test_a_full_disk_keeps_the_checkpoint_before(train, monkeypatch):
 
     monkeypatch.setattr(tensors_file, "write", full)
     said = train("iterations=6", "save_every=2", code=3)
-    assert "the checkpoint of iteration 4 could not be kept: cannot write" in said and "no space left on its disk" in said
+    assert (
+        "the checkpoint of iteration 4 could not be kept: cannot write" in said and "no space left on its disk" in said
+    )
     assert "The last whole one is of iteration 2; the same command goes on from it" in said
     monkeypatch.setattr(tensors_file, "write", write)
     assert train("iterations=6", "save_every=2")["started_at"] == 2

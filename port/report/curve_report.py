@@ -99,7 +99,10 @@ def draw(curves, path: Path) -> None:
     above.set_ylabel("loss")
     above.legend()
     floor = 1e-9  # an exact agreement has no logarithm
-    for run, colour, label in (("port", "#bc6a00", "port"), ("rounded", "#57606a", "reference, weights rounded once more")):
+    for run, colour, label in (
+        ("port", "#bc6a00", "port"),
+        ("rounded", "#57606a", "reference, weights rounded once more"),
+    ):
         below.semilogy(steps, np.maximum(curves.difference(run), floor), color=colour, marker=".", label=label)
     below.semilogy(steps, curves.limit(), color="#cf222e", linestyle=":", label="limit")
     below.set_ylabel("relative difference of the loss")

@@ -33,18 +33,24 @@ MakeEngine = Callable[[Settings, Path, int], Engine]  # settings, weights to sta
 
 def train_arguments(prog: str, devices: Sequence[str], argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the flags of `train`; the same on both sides but for the kinds of device, of which the first is the default."""
-    parser = argparse.ArgumentParser(prog=prog, description="Train TTVSR. The same command again goes on where it stopped.")
+    parser = argparse.ArgumentParser(
+        prog=prog, description="Train TTVSR. The same command again goes on where it stopped."
+    )
     parser.add_argument("preset", help=f"{', '.join(preset_names())}, or a .toml file of your own")
     parser.add_argument("--root", required=True, type=Path, help="folder that holds the data set")
     parser.add_argument("--gt", type=Path, help="of the data set `folder`: the ground truth, laid out like --root")
     parser.add_argument("--valid-root", type=Path, help="the same of the validation set (default: --root)")
     parser.add_argument("--valid-gt", type=Path, help="the same of the validation set (default: --gt)")
     parser.add_argument("--out", required=True, type=Path, help="the run's folder")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; may be repeated")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; may be repeated"
+    )
     parser.add_argument("--weights", type=Path, help="start from this checkpoint (default: drawn at random by `seed`)")
     parser.add_argument("--flow", type=Path, help="start the flow network from this checkpoint of SPyNet or BasicVSR")
     parser.add_argument("--device", default=devices[0], choices=devices)
-    parser.add_argument("--devices", type=int, default=1, metavar="N", help="how many of them, each with its own process")
+    parser.add_argument(
+        "--devices", type=int, default=1, metavar="N", help="how many of them, each with its own process"
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of a process")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
@@ -117,7 +123,9 @@ def find_clips(args: argparse.Namespace, settings: Settings) -> tuple[list, list
     pairs = open_set(settings.dataset, args.root, settings.split or None, settings.degradation or None, args.gt)
     lacking = [pair.name for pair in pairs if not pair.gt]
     if lacking or not pairs:
-        raise PortError(f"{args.root}: {'no ground truth for ' + lacking[0] if pairs else 'no clips'}. Name it by --gt.")
+        raise PortError(
+            f"{args.root}: {'no ground truth for ' + lacking[0] if pairs else 'no clips'}. Name it by --gt."
+        )
     if not settings.valid_dataset:
         return pairs, []
     root, gt = args.valid_root or args.root, args.valid_gt or (None if args.valid_root else args.gt)
@@ -140,7 +148,9 @@ def prepare(args: argparse.Namespace, settings: Settings, ranks: int, load: Call
         if held["devices"] != ranks:
             different.append(f"--devices: {ranks}, was {held['devices']}")
         if different:
-            raise UsageError(f"{args.out} holds a run with other settings ({'; '.join(different)}). Choose another --out.")
+            raise UsageError(
+                f"{args.out} holds a run with other settings ({'; '.join(different)}). Choose another --out."
+            )
     write_json(noted, {"settings": asdict(settings), "devices": ranks, "preset": args.preset})
     initial = args.out / "initial.safetensors"
     if not args.weights and not initial.is_file():
@@ -155,7 +165,9 @@ def locked(out: Path):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise PortError(f"another process is training in {out}. Wait for it, stop it, or choose another --out.") from None
+            raise PortError(
+                f"another process is training in {out}. Wait for it, stop it, or choose another --out."
+            ) from None
         yield
 
 
@@ -191,4 +203,3 @@ def told(result: dict[str, object], as_json: bool) -> int:
     table.add_row("weights", str(Path(str(result["out"])) / "weights.safetensors"))
     console.stdout.print(table)
     return PASSED
-

@@ -59,7 +59,12 @@ class Curves:
 
 
 def compare(
-    preset: str, changes: Sequence[str], data: Sequence[str], folder: Path, weights: Path | None, start: Start = start_column
+    preset: str,
+    changes: Sequence[str],
+    data: Sequence[str],
+    folder: Path,
+    weights: Path | None,
+    start: Start = start_column,
 ) -> Curves:
     """Run all three, one after the other, in `folder`/reference, /port, /rounded.
 
@@ -84,7 +89,9 @@ def compare(
             env=surroundings(1),
         )  # fmt: skip
         if done.returncode:
-            raise PortError(f"the training of the {run} ended with exit code {done.returncode}: {done.stderr[-2000:].strip()}")
+            raise PortError(
+                f"the training of the {run} ended with exit code {done.returncode}: {done.stderr[-2000:].strip()}"
+            )
     return read_curves(folder, settings)
 
 

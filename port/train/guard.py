@@ -39,6 +39,10 @@ class Guard:
         if not self.spike or loss <= self.spike * usual:
             self.recent.append(loss)
             return "step"
-        deed = "The step is left out." if self.skips else "The step is taken all the same (on_spike=skip leaves it out)."
-        warn(f"iteration {iteration}: loss {loss:.4g} is {loss / usual:.0f} times the usual {usual:.4g}. Batch: {batch}. {deed}")
+        deed = (
+            "The step is left out." if self.skips else "The step is taken all the same (on_spike=skip leaves it out)."
+        )
+        warn(
+            f"iteration {iteration}: loss {loss:.4g} is {loss / usual:.0f} times the usual {usual:.4g}. Batch: {batch}. {deed}"
+        )
         return "skip" if self.skips else "spike"

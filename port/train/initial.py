@@ -53,7 +53,9 @@ def with_flow(weights: Mapping[str, np.ndarray], path: Path, raw: RawCheckpoint)
         array = found.get(name.removeprefix(FLOW))
         if array is None or array.shape != weights[name].shape:
             what = "it lacks" if array is None else f"the shape {array.shape} does not fit"
-            raise PortError(f"--flow {path} holds no flow network for TTVSR: {what} {name}. Name a checkpoint of SPyNet.")
+            raise PortError(
+                f"--flow {path} holds no flow network for TTVSR: {what} {name}. Name a checkpoint of SPyNet."
+            )
         taken[name] = array.astype(np.float32)
     return {**weights, **taken}
 

@@ -34,7 +34,7 @@ Command = Callable[[int, int, Path, str, Sequence[str]], list[str]]
 def launch(
     column: str, argv: Sequence[str], devices: int, out: Path, settings: Settings, quiet: bool, command: Command
 ) -> dict[str, object]:
-    """Run `python -m COLUMN.train ARGV` in so many processes and wait. -> result. Raises PortError with the reason of a failure"""
+    """Run `python -m COLUMN.train ARGV` in so many processes and wait. -> result. Raises PortError with the reason"""
     logs = make_folder(out / "logs")
     shutil.rmtree(out / ERRORS, ignore_errors=True)
     (out / "result.json").unlink(missing_ok=True)

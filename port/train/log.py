@@ -88,7 +88,9 @@ def _tensorboard():
     try:
         return importlib.import_module("tensorboardX")
     except ImportError as error:
-        raise PortError("the package tensorboardX is missing. Install what requirements.txt names (make setup).") from error
+        raise PortError(
+            "the package tensorboardX is missing. Install what requirements.txt names (make setup)."
+        ) from error
     finally:
         if hidden:
             del sys.modules["torch"]

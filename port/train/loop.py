@@ -147,7 +147,9 @@ class _Trainer:
                   "seconds_reading": round(reading, 4)}  # fmt: skip
         self.log.add(record if verdict == "step" else record | {"verdict": verdict})
         if due(iteration, self.run.settings.log_every, self.run.settings.iterations):
-            self.board.scalars(iteration, train__loss=loss, train__rate=rate, train__gradient_norm=norm, train__seconds=seconds)
+            self.board.scalars(
+                iteration, train__loss=loss, train__rate=rate, train__gradient_norm=norm, train__seconds=seconds
+            )
 
     def _sample(self, lq: np.ndarray, gt: np.ndarray) -> tuple[np.ndarray, ...]:
         """The middle frame of the first clip of a batch: input, output, truth."""

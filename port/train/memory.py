@@ -32,7 +32,9 @@ def made_batch(settings: Settings) -> tuple[np.ndarray, np.ndarray]:
 
 def run_measurement(prog: str, devices: Sequence[str], select: Callable, make_engine: Callable, argv=None) -> int:
     """One measurement of a column: the figures go to stdout as JSON. -> 0"""
-    parser = argparse.ArgumentParser(prog=prog, description="Memory of one training pass; started by `port train-memory`.")
+    parser = argparse.ArgumentParser(
+        prog=prog, description="Memory of one training pass; started by `port train-memory`."
+    )
     parser.add_argument("settings", help="as JSON")
     parser.add_argument("weights", type=Path)
     parser.add_argument("--device", default=devices[0], choices=devices)
@@ -43,12 +45,20 @@ def run_measurement(prog: str, devices: Sequence[str], select: Callable, make_en
     forget_peak()
     before, start = peak_bytes() or 0, time.perf_counter()
     loss, norm = engine.add_gradients(lq, gt, last=True), engine.norm()
-    figures = {"peak": peak_bytes(), "before": before, "seconds": time.perf_counter() - start, "loss": loss, "norm": norm}
+    figures = {
+        "peak": peak_bytes(),
+        "before": before,
+        "seconds": time.perf_counter() - start,
+        "loss": loss,
+        "norm": norm,
+    }
     console.print_json(figures)
     return 0
 
 
-def measure(settings: Settings, folder: Path, columns: Sequence[str] = COLUMNS, start: Callable | None = None) -> list[dict]:
+def measure(
+    settings: Settings, folder: Path, columns: Sequence[str] = COLUMNS, start: Callable | None = None
+) -> list[dict]:
     """Both columns, without recomputation and with it. -> [{column, recompute, peak, before (bytes), seconds, loss, norm}]"""
     weights = folder / "initial.safetensors"
     write_initial(weights, TTVSRConfig(settings.mid_channels, settings.num_blocks), settings.seed, None, None)

@@ -1,4 +1,4 @@
-"""The learning rate as a function of the iteration alone, so that both columns use the very same numbers, whenever they start."""
+"""The learning rate as a function of the iteration alone: the very same numbers in both columns, wherever they go on from."""
 
 import math
 

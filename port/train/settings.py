@@ -14,8 +14,8 @@ PRECISIONS = ("float32", "bfloat16")
 SPIKE_ACTIONS = ("warn", "skip")
 # These may change between the two halves of an interrupted run: they do not touch what is computed
 FREE = {
-    "iterations", "save_every", "keep", "log_every", "validate_every", "sample_every", "workers", "valid_dataset", "valid_split",
-    "valid_clips", "valid_frames",
+    "iterations", "save_every", "keep", "log_every", "validate_every", "sample_every", "workers", "recompute",
+    "valid_dataset", "valid_split", "valid_clips", "valid_frames",
 }  # fmt: skip
 
 
@@ -98,7 +98,9 @@ class Settings:
     def difference(self, other: "Settings") -> list[str]:
         """Where two runs would compute different things, as 'key: ours, theirs'."""
         ours, theirs = asdict(self), asdict(other)
-        return [f"{key}: {ours[key]}, was {theirs[key]}" for key in ours if ours[key] != theirs[key] and key not in FREE]
+        return [
+            f"{key}: {ours[key]}, was {theirs[key]}" for key in ours if ours[key] != theirs[key] and key not in FREE
+        ]
 
 
 TYPES = {field.name: field.type for field in fields(Settings)}

@@ -33,7 +33,7 @@ def validate(
     psnr, ssim, counted = mean(scores).T * ranks
     if not len(clips):
         raise PortError("the validation set holds no clips.")
-    figures = {"psnr": float(psnr.mean()), "ssim": float(ssim.mean()), "clips": len(clips), "frames": int(round(counted.sum())),
+    figures = {"psnr": float(psnr.mean()), "ssim": float(ssim.mean()), "clips": len(clips), "frames": round(counted.sum()),
                "channel": channel, "crop": 0}  # fmt: skip
     return figures, picture
 
