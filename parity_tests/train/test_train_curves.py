@@ -12,7 +12,7 @@ from port.report.curve_report import write_curve_report
 from port.train import curves
 
 ITERATIONS = 50
-CHANGES = (*QUICK, f"iterations={ITERATIONS}", f"period={ITERATIONS}", "save_every=1000", "frozen=10", "warmup=5")
+CHANGES = (*QUICK, f"iterations={ITERATIONS}", f"period={ITERATIONS}", "save_every=1000", "frozen=30", "warmup=5")
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_the_curves_agree_and_the_network_learns(compared):
     found, _ = compared
     reference = found.losses["reference"]
     assert reference.shape == (ITERATIONS,)
-    assert np.median(reference[-10:]) < 0.95 * np.median(reference[:10])
+    assert np.median(reference[-10:]) < np.median(reference[:10])
     assert found.first_beyond() is None, (found.difference("port"), found.limit())
     assert 0 < found.difference("rounded").max() < 1e-3  # or the limit would let pass anything
     # The first loss is one forward pass from equal weights: nothing has grown yet.
