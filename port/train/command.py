@@ -19,6 +19,7 @@ from rich.table import Table
 from port import console
 from port.data.augment import Recipe
 from port.data.batches import Batches
+from port.data.clips import ClipPair
 from port.data.sets import open_set, set_facts
 from port.errors import PASSED, PortError, UsageError
 from port.files import make_folder, write_json, write_text
@@ -118,19 +119,24 @@ def check_arguments(args: argparse.Namespace) -> None:
             raise PortError(f"{flag}: there is no file {path}.")
 
 
-def find_clips(args: argparse.Namespace, settings: Settings) -> tuple[list, list]:
+def find_clips(args: argparse.Namespace, settings: Settings) -> tuple[list[ClipPair], list[ClipPair]]:
     """The clips to learn from and those to be scored, all with ground truth."""
     pairs = open_set(settings.dataset, args.root, settings.split or None, settings.degradation or None, args.gt)
-    lacking = [pair.name for pair in pairs if not pair.gt]
-    if lacking or not pairs:
-        raise PortError(
-            f"{args.root}: {'no ground truth for ' + lacking[0] if pairs else 'no clips'}. Name it by --gt."
-        )
+    check_truth(pairs, args.root, "--gt")
     if not settings.valid_dataset:
         return pairs, []
     root, gt = args.valid_root or args.root, args.valid_gt or (None if args.valid_root else args.gt)
     valid = open_set(settings.valid_dataset, root, settings.valid_split or None, None, gt)
+    check_truth(valid, root, "--valid-gt")
     return pairs, valid[: settings.valid_clips or None]
+
+
+def check_truth(pairs: Sequence[ClipPair], root: Path, flag: str) -> None:
+    """Raise PortError where there is nothing to learn from or to score against."""
+    lacking = [pair.name for pair in pairs if not pair.gt]
+    if not pairs or lacking:
+        found = f"no ground truth for {lacking[0]}. Name it by {flag}" if lacking else "no clips"
+        raise PortError(f"{root}: {found}.")
 
 
 def sampling(settings: Settings) -> Recipe:
@@ -187,9 +193,10 @@ def messages_kept(out: Path):
 
 def wanted() -> None:
     """Raise PortError where the process that started this one is gone."""
-    parent = os.environ.get(PARENT)
-    if parent and not Path(f"/proc/{parent}").exists():
-        raise PortError("the command that started this process has ended.")
+    try:
+        os.kill(int(os.environ.get(PARENT) or os.getpid()), 0)  # sends nothing: asks whether it is there
+    except ProcessLookupError:
+        raise PortError("the command that started this process has ended.") from None
 
 
 def told(result: dict[str, object], as_json: bool) -> int:
