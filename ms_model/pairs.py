@@ -11,11 +11,15 @@ from mindspore import Tensor, ops
 
 from ms_model.gate import gate
 from port.errors import PortError
+from port.parity.call import arguments_of, build, first_call
 from port.parity.nested import walk
 from port.parity.pair import load_pair, part
+from port.parity.pair_capture import in_words
 from port.parity.probe import PASSIVE
 from port.weights import tensors_file
 from port.weights.match import fitted, match_names
+
+RECOMPUTING = "_recompute_cell"  # the cell that MindSpore puts into one that is marked by recompute()
 
 
 class Side:
@@ -91,7 +95,8 @@ class Side:
 
     def modules(self):
         """(the reference's name, module) of every module inside the network."""
-        return [(self.pair.sites.get(name, name), cell) for name, cell in self.net.cells_and_names() if name]
+        named = [(name, cell) for name, cell in self.net.cells_and_names() if name and RECOMPUTING not in name]
+        return [(self.pair.sites.get(name, name), cell) for name, cell in named]
 
 
 def mean_square(output, inputs):
@@ -125,6 +130,23 @@ def described(side):
 
 
 @contextmanager
+def without_recomputing(net):
+    """Cells marked by `recompute()` run once: run again on the way back, they would be seen as calls that nobody made.
+
+    It changes no value, only memory. Training and the compiled run leave it as it is.
+    """
+    held = [(cell, cell._cells.pop(RECOMPUTING)) for _, cell in list(net.cells_and_names()) if RECOMPUTING in cell._cells]
+    for cell, _ in held:
+        object.__setattr__(cell, RECOMPUTING, None)
+    try:
+        yield
+    finally:
+        for cell, wrapper in held:
+            object.__delattr__(cell, RECOMPUTING)
+            cell._cells[RECOMPUTING] = wrapper
+
+
+@contextmanager
 def hooked(side, recorder):
     """Show every module's inputs and outputs to the recorder, and every named value where the network has a probe."""
     handles = []
@@ -148,7 +170,7 @@ def run(side, recorder, backward=True):
     """Forward, loss and gradients of everything, shown to the recorder."""
     recorder.gate = gate if backward else recorder.gate
     recorder.graded = lambda value: not backward or getattr(value, "_requires_grad", True)
-    with hooked(side, recorder):
+    with without_recomputing(side.net), hooked(side, recorder):
         if not backward:
             scored(side, recorder, side.inputs)
             return
@@ -269,3 +291,42 @@ def compiled_parts(side, cells):
         return output, loss, ()
     (loss, output), gradients = mindspore.value_and_grad(score, None, weights, has_aux=True)(*side.inputs)
     return output, loss, gradients
+
+
+def run_compiled_alone(side, recorder):
+    """Every module compiled by itself, its first call made with the arguments that the reference's module was given.
+
+    -> {"failed": module -> why it cannot be compiled, "left_out": module -> why it was not tried}
+    """
+    failed, left_out = {}, {}
+    for name, cell in side.modules():
+        if (site := first_call(name, recorder.reference)) is None:
+            continue
+        found = arguments_of(site, recorder.reference)
+        if found is None or found[0]["keywords"]:
+            left_out[name] = "its arguments were not stored whole" if found is None else "it is called with keywords"
+            continue
+        recorder.step(site.partition("/")[0])
+        try:
+            recorder.output(name, compiled_call(cell, arguments(side, *found)))
+        except Exception as failure:  # a compiler refuses in many ways
+            failed[name] = in_words(failure)
+    return {"failed": failed, "left_out": left_out}
+
+
+def arguments(side, call, arrays):
+    """The arguments of a call as tensors, floating-point ones in the type that the network computes in."""
+    own = next((t.dtype for t in side.inputs if t.is_floating_point()), mindspore.float32)
+    tensors = {key.partition("/")[2]: Tensor(array) for key, array in arrays.items()}
+    tensors = {key: t.astype(own) if t.is_floating_point() else t for key, t in tensors.items()}
+    return [build(node, tensors) for node in call["arguments"]]
+
+
+def compiled_call(cell, given):
+    """What a cell returns when it is compiled by itself."""
+
+    @mindspore.jit
+    def call(*values):
+        return cell(*values)
+
+    return call(*given)

@@ -25,30 +25,35 @@ ONLY_PORT = {
     ("checkpoint.py", "_umask"): "MindSpore leaves files read-only",
     ("gate.py", "Gate.__init__"): "a cell holds what an autograd.Function is given with the value",
     ("gate.py", "Gate.bprop"): "the way back is a method called bprop in a cell",
+    ("pairs.py", "without_recomputing"): "PyTorch has no mark of modules whose values are computed again on the way back",
     ("pairs.py", "run_compiled"): "only the port is compiled",
     ("pairs.py", "constructs_run"): "the proof that it was",
     ("pairs.py", "compiled_whole"): "only the port is compiled",
     ("pairs.py", "floats"): "plain loops that MindSpore's compiler reads",
     ("pairs.py", "compiled_parts"): "only the port is compiled",
+    ("pairs.py", "run_compiled_alone"): "only the port is compiled",
+    ("pairs.py", "arguments"): "of a module that is compiled alone",
+    ("pairs.py", "compiled_call"): "only the port is compiled",
     ("training.py", "Trainer._held"): "gradients are given to the optimiser in its own order",
-    (
-        "training.py",
-        "Trainer._moving",
-    ): "gradients are asked for by parameter; PyTorch leaves out what is frozen by itself",
-    (
-        "device.py",
-        "one_after_the_other",
-    ): "MindSpore's queues between Python and the kernels; PyTorch has none on a CPU",
     ("train.py", "Engine._score"): "what is differentiated is a function there; PyTorch goes back from the loss",
     ("train.py", "select"): "the queues are switched off as well, see device.py",
     ("ttvsr.py", "Method"): "mindspore.recompute takes cells, torch.utils.checkpoint any function",
     ("ttvsr.py", "Method.__init__"): "as above",
     ("ttvsr.py", "Method.forward"): "as above",
+    ("training.py", "Trainer._moving"): "gradients are asked for by parameter; PyTorch leaves out what is frozen by itself",
+    ("device.py", "one_after_the_other"): "MindSpore's queues between Python and the kernels; PyTorch has none on a CPU",
+    ("zoo/metric.py", "LocalResponseNorm.forward"): "inherited in the reference",
+    ("zoo/metric.py", "Accumulating.forward"): "an optimiser of MindSpore is a cell called with its gradients",
+    ("zoo/metric.py", "distance"): "nn.TripletMarginLoss has no kernel on a CPU",
     ("recipe.py", "Recipe.__call__"): "an optimiser of MindSpore is called with its gradients",
 }
 ONLY_REFERENCE = {
     ("recipe.py", "Recipe.step"): "the same of PyTorch, which finds the gradients at the parameters",
+    ("zoo/metric.py", "Accumulating.step"): "the same of PyTorch, which finds the gradients at the parameters",
     ("gate.py", "Gate.backward"): "the way back is a method of an autograd.Function there",
+    ("gate.py", "copying_gate"): "PyTorch's modules may write into what they are given",
+    ("gate.py", "refuses_in_place"): "as above",
+    ("pairs.py", "run_gated"): "a network that writes in place is run a second time, with copies",
 }
 # (file, class or function) -> argument lists that differ on purpose
 ARGUMENTS = {

@@ -1,6 +1,7 @@
 """The verb `data`: regroup, check and time data sets."""
 
 import argparse
+import math
 from pathlib import Path
 
 from rich.table import Table
@@ -8,7 +9,7 @@ from rich.table import Table
 from port import console
 from port.data.augment import REDS, VIMEO90K, Recipe
 from port.data.batches import Batches
-from port.data.bench import measure_loading
+from port.data.bench import measure_loading, processor_time
 from port.data.check import check_set
 from port.data.regroup import regroup
 from port.data.sets import DEGRADATIONS, SETS, open_set
@@ -122,11 +123,12 @@ def run_bench(args: argparse.Namespace) -> int:
     recipe = bench_recipe(args)
     pairs = open_set(args.name, args.root, args.split, args.degradation, args.gt)
     batches = Batches(pairs, recipe, batch_size=args.batch_size)
+    cpu = processor_time(batches, args.repeats)
     rows = measure_loading(batches, worker_counts(args.workers), args.batches, args.repeats, args.quiet)
     for row in rows:
         row["keeps_up"] = row["slowest"] <= args.iteration
     result = {"name": args.name, "frames": recipe.frames, "crop": recipe.crop, "batch_size": args.batch_size}
-    result |= {"iteration": args.iteration, "rows": rows}
+    result |= {"iteration": args.iteration, "cpu_seconds_per_batch": cpu, "rows": rows}
     console.print_json(result) if args.json else show_bench(result)
     return PASSED if any(row["keeps_up"] for row in rows) else PARITY_FAILED
 
@@ -157,6 +159,12 @@ def show_bench(result: dict) -> None:
         numbers += [f"{row['samples_per_second']:.2f}", f"{row['start']:.2f}", "yes" if row["keeps_up"] else "no"]
         table.add_row(str(row["workers"]), *numbers)
     console.stdout.print(table)
+    cpu = result["cpu_seconds_per_batch"]
+    console.stdout.print(
+        f"A batch takes {cpu:.2f} s of processor time: {math.ceil(cpu / result['iteration'])} free cores for each device "
+        f"that takes one every {result['iteration']} s.",
+        soft_wrap=True,
+    )
     console.stdout.print(
         f"Kept up: the slowest repetition loads a batch in at most {result['iteration']} s, a step of training. "
         "Files that were read before come from memory: this times decoding, not the disk.",

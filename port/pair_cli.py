@@ -12,7 +12,7 @@ from port.errors import PARITY_FAILED, PASSED, UsageError
 from port.files import make_folder
 from port.parity.pair import load_pair
 from port.parity.pair_capture import DTYPES
-from port.parity.pair_verify import SIDES, capture_side, compare_folders, make_report
+from port.parity.pair_verify import SIDES, capture_alone, capture_side, compare_folders, make_report
 from port.parity.selection import STAGES, Selection, check_names, make_selection
 from port.parity.trace import Trace
 from port.report.diff import Earlier, make_diff, read_earlier
@@ -103,6 +103,10 @@ def judge(
 ) -> int:
     """Compare the traces in args.reference and args.port, and give out what was asked for. -> 0 or 1"""
     compared = compare_folders(args.reference, args.port, selection=selection)
+    if compared.ask_alone and args.verb == "verify":
+        console.note("compiled, the port is another network: compiling its modules one by one ...")
+        capture_alone(args.pair, args.port, args.reference, args.quiet)
+        compared = compare_folders(args.reference, args.port, selection=selection)
     report = make_report(name, compared, args.reference, args.port, seconds)
     report["command"] = "python -m port " + shlex.join(sys.argv[1:])
     if earlier:

@@ -51,13 +51,13 @@ def spread(function: Callable, items: Iterable, workers: int) -> Iterator:
     if workers < 2:
         yield from map(function, items)
         return
-    with ProcessPoolExecutor(workers, SPAWN, leave_interrupts_alone) as pool:
-        try:
-            with light_start():
-                futures = [pool.submit(function, item) for item in items]
-            for future in as_completed(futures):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise PortError("a worker process died: killed, or out of memory. Try fewer with --workers.") from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    pool = ProcessPoolExecutor(workers, SPAWN, leave_interrupts_alone)
+    try:
+        with light_start():
+            futures = [pool.submit(function, item) for item in items]
+        for future in as_completed(futures):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise PortError("a worker process died: killed, or out of memory. Try fewer with --workers.") from error
+    finally:
+        pool.shutdown(cancel_futures=True)  # not by `with`: its end takes the cancelling back

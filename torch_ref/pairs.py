@@ -10,7 +10,7 @@ from port.parity.pair import load_pair, part
 from port.parity.probe import PASSIVE
 from port.weights import tensors_file
 from port.weights.match import fitted, match_names
-from torch_ref.gate import gate
+from torch_ref.gate import copying_gate, gate, refuses_in_place
 
 
 class Side:
@@ -121,8 +121,24 @@ def hooked(side, recorder):
 
 
 def run(side, recorder, backward=True):
-    """Forward, loss and gradients of everything, shown to the recorder."""
-    recorder.gate = gate
+    """Forward, loss and gradients of everything, shown to the recorder.
+
+    A copy of every value costs as much again as the convolutions around it, so only networks that write in place get them.
+    """
+    before = side.values()
+    try:
+        run_gated(side, recorder, gate, backward)
+    except RuntimeError as failure:
+        if not refuses_in_place(failure):
+            raise
+        side.set_values(before)
+        recorder.start_again()
+        run_gated(side, recorder, copying_gate, backward)
+
+
+def run_gated(side, recorder, gates, backward):
+    """One run with these gates."""
+    recorder.gate = gates
     recorder.graded = lambda value: not backward or value.requires_grad
     with hooked(side, recorder), torch.set_grad_enabled(backward):
         inputs = [t.clone().requires_grad_(backward and t.is_floating_point()) for t in side.inputs]

@@ -4,6 +4,11 @@ import errno
 import json
 import os
 import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +19,10 @@ from port.cli import main
 from port.degrade.blur import blur_down
 from port.degrade.imresize import imresize
 from port.files import write_text
-from port.video.pictures import read_picture
+from port.video.pictures import read_picture, write_picture
 from port.video.write import write_clip
+
+REPO = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -94,6 +101,27 @@ def test_a_full_disk_ends_it_and_the_next_run_goes_on(frames, tmp_path, monkeypa
     assert degrade(tmp_path) == 0
     done = json.loads(capsys.readouterr().out)
     assert (done["made"], done["kept"]) == (2, 2)
+
+
+def test_interrupted_it_leaves_nothing_half_written_and_goes_on(tmp_path, capsys):
+    """Sixty frames of some 20 ms each, all the same file; the interrupt comes when the first is done."""
+    (tmp_path / "hr").mkdir()
+    write_picture(tmp_path / "hr/00.png", made_clip(0, 1, (384, 512))[0], lasting=False)
+    for number in range(1, 60):
+        os.link(tmp_path / "hr/00.png", tmp_path / f"hr/{number:02d}.png")
+    command = [sys.executable, "-m", "port", "degrade", "bi", f"{tmp_path}/hr", f"{tmp_path}/lr", "--workers", "2"]
+    process = subprocess.Popen(command, cwd=REPO, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not list(tmp_path.glob("lr/[0-9]*.png")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "interrupted\n")
+    done = len(list(tmp_path.glob("lr/[0-9]*.png")))
+    assert 0 < done < 60 and not list(tmp_path.rglob(".*"))
+    assert degrade(tmp_path) == 0
+    counts = json.loads(capsys.readouterr().out)
+    assert (counts["kept"], counts["made"]) == (done, 60 - done)
 
 
 def test_sizes_that_do_not_divide(frames, tmp_path, capsys):

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy as np
 import pytest
 
 import convert_weights
+from port import cli
 from port.cli import parse
 from port.errors import PortError, run_command
 from port.infer import infer_arguments
@@ -173,7 +175,8 @@ def parsed(program, arguments):
 
 def check_flags(program, arguments):
     """argparse takes beginnings of flags, a document must not: every flag stands in --help as it is written."""
-    verb = [arguments[0]] if program == "port" and arguments else []
+    depth = 2 if arguments[:1] == ["data"] else 1  # `data` has tasks of its own
+    verb = arguments[:depth] if program == "port" else []
     known = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", help_of(program, verb)))
     for word in arguments:
         if word.startswith("-") and word.partition("=")[0] not in known:
@@ -304,6 +307,28 @@ def test_json_fields_of_a_conversion(sandbox, monkeypatch):
     assert run(words) == 0
     summary = json.loads((sandbox / "summary.json").read_text(encoding="utf-8"))
     assert not_in_code(summary, "docs/weights.md") == set()
+
+
+def test_data_page(tmp_path, monkeypatch, capsys):
+    """docs/data.md from its first command to its last, on three clips of three small frames."""
+    from parity_tests.data.made_sets import make_benchmark, write_pair
+
+    monkeypatch.chdir(tmp_path)
+    names = ["00000000", "00000001", "00000002"]
+    for kind, clips in (("train", ("000", "001", "011", "015", "020")), ("val", ("000",))):
+        gt, lq = Path(f"zips/{kind}/{kind}_sharp"), Path(f"zips/{kind}/{kind}_sharp_bicubic/X4")
+        for clip in clips:
+            write_pair(gt / clip, lq / clip, int(clip), names, (64, 96))
+    make_benchmark("Vid4", size=(32, 48))
+    shutil.rmtree("Vid4/BD")
+    smaller = {"check": "--subset", "bench": "--frames=3 --crop=8 --batches=1 --repeats=1"}
+    for words in documented("docs/data.md", "port"):
+        extra = smaller.get(words[4], "").split()
+        assert cli.main([*words[3:], *extra]) == 0, (words, capsys.readouterr())
+    (snippet,) = blocks((REPO / "docs" / "data.md").read_text(encoding="utf-8"), "python")
+    capsys.readouterr()
+    exec(compile(snippet, "docs/data.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines() == ["(2, 3, 3, 16, 16) (2, 3, 3, 64, 64)"] * 2
 
 
 @pytest.mark.slow

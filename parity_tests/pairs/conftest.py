@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from port import cli
-from port.parity.pair_verify import PORT_PASSES, capture_side, compare_folders, make_report, surroundings
+from port.parity.pair_verify import (
+    PORT_PASSES,
+    capture_alone,
+    capture_side,
+    compare_folders,
+    make_report,
+    surroundings,
+)
 
 SMALL_PAIR = Path(__file__).with_name("small_pair.py")
 
@@ -37,6 +44,9 @@ def verified(reference, tmp_path):
         pair.write_text(text, encoding="utf-8")
         capture_side("ms", pair, tmp_path / "port", reference, quiet=True)
         compared = compare_folders(reference, tmp_path / "port")
+        if compared.ask_alone:
+            capture_alone(pair, tmp_path / "port", reference, quiet=True)
+            compared = compare_folders(reference, tmp_path / "port")
         return make_report("small", compared, reference, tmp_path / "port", {})
 
     return run

@@ -108,3 +108,10 @@ def test_what_a_pair_ignores_is_listed_and_not_compared(verified):
     assert report["stages"]["forward"]["verdict"] == report["stages"]["backward"]["verdict"] == "pass"
     (entry,) = report["coverage"]["stages"]["forward"]["skipped"]
     assert entry == {"reason": "known", "count": 2, "sites": ["forward/act:in0", "forward/act:out"]}
+
+
+def test_activations_computed_again_on_the_way_back_are_no_mistake(verified):
+    """A cell marked by `recompute()` holds another cell, and runs once more on the way back: neither is a site."""
+    marked = "self.second = nn.Dense(32, 32)\n            self.conv.recompute()\n            self.first.recompute()\n"
+    report = verified(("self.second = nn.Dense(32, 32)\n", marked))
+    assert report["verdict"] == "pass" and report["stages"]["backward"]["compared"] == 29

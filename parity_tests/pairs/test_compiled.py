@@ -8,10 +8,16 @@ from port.parity.pair import check_compile
 from port.report.pair_report import show
 
 ACT = "nn.LeakyReLU(0.1)\n            self.pool = nn.AvgPool2d(2, stride=2)"
-BY_HOOK = ACT.replace(
-    "nn.LeakyReLU(0.1)",
-    "nn.Identity()\n            self.act.register_forward_hook(lambda cell, given, out: nn.LeakyReLU(0.1)(out))",
-)
+NET = "    class Net(nn.Cell):\n"
+LEAK = """    class Leak(nn.Cell):
+        def construct(self, x):
+            y = x * 1.0
+            z = y  # run as Python, another name of the same tensor; compiled, a value of its own
+            z[:] = __import__("mindspore").ops.where(x < 0, 0.1 * x, x)
+            return y
+
+"""
+ALIASED = (ACT, ACT.replace("nn.LeakyReLU(0.1)", "Leak()")), (NET, LEAK + NET)
 CONSTRUCT = "def construct(self, x):\n"
 
 
@@ -34,10 +40,25 @@ def test_a_run_that_was_not_compiled_fails(verified, monkeypatch):
 
 
 def test_a_port_right_operation_by_operation_and_wrong_compiled_fails(verified):
-    """Its activation is put in by a hook; hooks do not fire in compiled code (catalogue 130)."""
-    report = verified((ACT, BY_HOOK), extra="")
+    """Its activation writes through a second name of a tensor, which compiled code does not know."""
+    report = verified(*ALIASED, extra="")
     assert {name for name, stage in report["stages"].items() if stage["verdict"] == "fail"} == {"compiled"}
     assert report["verdict"] == "fail" and report["stages"]["compiled"]["failing_total"] >= 3
+    (cause,) = report["root_causes"]
+    assert (cause["module"], cause["stage"], cause["site"]) == ("act", "compiled", "forward/act:out")
+    assert cause["diagnosis"] in ("slope", "activation") and cause["ratio"] > 8
+
+
+def test_a_mistake_in_eager_runs_is_not_told_twice(verified):
+    """What is wrong either way is wrong compiled, too: one cause, and no module is compiled alone to find it."""
+    report = verified((ACT, ACT.replace("0.1", "0.2")), extra="")
+    assert [cause["module"] for cause in report["root_causes"]] == ["act"]
+    assert report["root_causes"][0]["stage"] == "forward" and "compiled" not in report["root_causes"][0]["also"]
+
+
+def test_one_mistake_in_eager_runs_and_one_in_compiled_ones_are_both_named(verified):
+    report = verified(*ALIASED, ("nn.GELU(approximate=False)", "nn.GELU(approximate=True)"), extra="")
+    assert {(cause["module"], cause["stage"]) for cause in report["root_causes"]} == {("gelu", "forward"), ("act", "compiled")}
 
 
 def test_what_cannot_be_compiled_fails_with_the_compilers_words(verified, capsys):
@@ -45,6 +66,18 @@ def test_what_cannot_be_compiled_fails_with_the_compilers_words(verified, capsys
     assert report["verdict"] == "fail"
     show(report, None)
     assert "NamedExpr" in report["stages"]["compiled"]["broke_off"] and "NamedExpr" in capsys.readouterr().out
+    (cause,) = report["root_causes"]  # every module by itself can be compiled: it is what puts them together
+    assert (cause["module"], cause["stage"]) == ("", "compiled")
+
+
+def test_a_module_that_cannot_be_compiled_is_named(verified):
+    odd = LEAK.replace("y = x * 1.0", "(y := x * 1.0)")
+    report = verified((ACT, ACT.replace("nn.LeakyReLU(0.1)", "Leak()")), (NET, odd + NET), extra="")
+    assert "NamedExpr" in report["stages"]["compiled"]["broke_off"]
+    (cause,) = report["root_causes"]
+    assert (cause["module"], cause["stage"], cause["ratio"]) == ("act", "compiled", None)
+    assert "cannot be compiled" in cause["reason"] and "NamedExpr" in cause["reason"]
+
 
 
 def test_parts_are_compiled_where_named(verified):

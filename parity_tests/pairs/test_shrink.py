@@ -102,6 +102,10 @@ def test_what_cannot_be_shrunk_is_said(report, reference, ports, tmp_path, capsy
     says([report, "--out", tmp_path / "mine"], "was not made by `port shrink`")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "dear"
     copy = shutil.copytree(report, tmp_path / "copy")
+    told = json.loads((copy / "report.json").read_text(encoding="utf-8"))
+    told["root_causes"][1]["stage"] = "compiled"
+    (copy / "report.json").write_text(json.dumps(told), encoding="utf-8")
+    says([copy, "--cause", "2"], "shows in compiled code only")
     shutil.rmtree(copy / "causes" / "code")
     says([copy], "pair's file was not at hand")
     shutil.rmtree(copy / "causes")

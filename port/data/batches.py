@@ -73,7 +73,7 @@ class Batches:
         for paths, scale in ((clip.lq, 1), (clip.gt, recipe.scale)):
             frames = [read_sized(paths[k], (size[0] * scale, size[1] * scale)) for k in frame_order(cut, recipe)]
             patches = mirrored([patch(frame, cut, recipe, scale) for frame in frames], recipe.mirror)
-            sides.append(np.stack(patches).transpose(0, 3, 1, 2))
+            sides.append(np.ascontiguousarray(np.stack(patches).transpose(0, 3, 1, 2)))
         return tuple(sides)
 
 

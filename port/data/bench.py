@@ -29,6 +29,16 @@ def measure_loading(
     return [_row(batches, number, found) for number, found in runs.items()]
 
 
+def processor_time(batches: Batches, repeats: int) -> float:
+    """Median of the seconds of processor time that a batch takes, which other programs on the machine hardly change."""
+    found = []
+    for i in range(repeats):
+        begin = time.process_time()
+        batches.batch(i)
+        found.append(time.process_time() - begin)
+    return statistics.median(found)
+
+
 def _time_loader(batches: Batches, workers: int, count: int) -> tuple[float, float]:
     """-> seconds per batch, seconds until the first one was there"""
     begin = time.perf_counter()

@@ -9,7 +9,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from port.diagnose import affine, around, attention, layers, modules, numbers, places, pointwise, training, windows
+from port.diagnose import (
+    affine,
+    around,
+    attention,
+    layers,
+    modules,
+    numbers,
+    places,
+    pointwise,
+    responses,
+    training,
+    windows,
+)
 from port.diagnose.evidence import Evidence, Finding
 from port.diagnose.tools import comparable, unexplained
 
@@ -21,6 +33,7 @@ EXPLANATIONS = (
     *pointwise.FIRST,
     *modules.EXPLANATIONS,
     *layers.EXPLANATIONS,
+    *responses.EXPLANATIONS,
     *attention.EXPLANATIONS,
     *around.FIRST,
     pointwise.of_reference,

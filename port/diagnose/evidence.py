@@ -25,7 +25,7 @@ class Evidence:
                      gradient, parameter_gradient: "output_gradient" (array handed to the module from behind)
                      update: "gradient", "parameter" (before the step), "step" (int from 0), "lr" (float),
                              "optimizer" (repr of the reference's), "history": list of (gradient, reference update,
-                             port update) from step 0 on
+                             port update) from step 0 on, "moves" (bool, whether the reference's changes at any step)
     """
 
     stage: str

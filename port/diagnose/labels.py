@@ -29,6 +29,7 @@ LABELS = {
     "gelu": "tanh form of GELU for the exact one, or the other way round",
     "activation": "another pointwise function",
     "epsilon": "epsilon of a normalisation or a root",
+    "local_response": "alpha or number of neighbours of a local response norm",
     "ddof": "variance divided by n for n - 1, or the other way round",
     "training_mode": "training mode for evaluation mode: batch statistics, dropout",
     "softmax_axis": "normalised along another axis",

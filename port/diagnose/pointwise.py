@@ -18,7 +18,12 @@ def of_reference(evidence: Evidence) -> Finding | None:
     if evidence.kind != "output" or not comparable(evidence) or evidence.port.dtype.kind != "f":
         return None
     a = reference_of(evidence)
-    made = (("the reference's ReLU", np.maximum(a, 0)), ("the reference's magnitude", np.abs(a)))
+    low, high = float(evidence.port.min()), float(evidence.port.max())
+    made = (
+        ("the reference's ReLU", np.maximum(a, 0)),
+        ("the reference's magnitude", np.abs(a)),
+        (f"the reference's, cut off at {low:.4g} and {high:.4g}", np.clip(a, low, high)),
+    )
     return best(evidence, "activation", iter(made))
 
 

@@ -27,6 +27,9 @@ def frozen(evidence: Evidence) -> Finding | None:
     """Moved though the reference leaves it alone."""
     if evidence.kind != "update" or not comparable(evidence) or evidence.reference.any() or not evidence.port.any():
         return None
+    held, gradient = evidence.context, evidence.context.get("gradient")
+    if held.get("moves") and held.get("lr") and gradient is not None and gradient.any():
+        return None  # it waits at this step, as an optimiser that accumulates does
     return Finding(
         "frozen",
         "updated though frozen in the reference",

@@ -89,7 +89,7 @@ def interpolation(evidence: Evidence) -> Finding | None:
     }
     own = [key for key, value in made.items() if close(value, a)]
     if not own:
-        return None
+        return scaled(evidence, x, made)
     for (mode, corners), value in made.items():
         label = "align_corners" if mode == own[0][0] else "interpolation_mode"
         says = f"{mode} with align_corners={corners}, in the reference {own[0][0]} with align_corners={own[0][1]}"
@@ -99,18 +99,38 @@ def interpolation(evidence: Evidence) -> Finding | None:
     return None
 
 
-def resize(x: np.ndarray, size: tuple[int, ...], mode: str, corners: bool) -> np.ndarray:
-    """(n, c, h, w) -> (n, c, *size), one axis after the other."""
+def scaled(evidence: Evidence, x: np.ndarray, made: dict) -> Finding | None:
+    """The factor taken from the sizes, where the reference's positions follow from the factor given (1.3 makes 7 of 6)."""
+    size, a = evidence.port.shape[2:], reference_of(evidence)
+    for mode in ("bilinear", "nearest", "bicubic"):
+        for factor in factors(x.shape[2:], size):
+            value = resize(x, size, mode, False, factor)
+            if close(value, a):
+                says = f"resized by the ratio of the sizes, in the reference by {factor:g}"
+                hint = f"ops.interpolate has no scale_factor of {factor:g} that it keeps: write the positions out."
+                return found(evidence, "align_corners", made[mode, False], says, hint, (43,))
+    return None
+
+
+def factors(source: tuple[int, ...], target: tuple[int, ...]) -> list[float]:
+    """Factors in tenths and quarters that make one size of the other, cut off."""
+    tried = sorted({k / 10 for k in range(2, 81)} | {k / 4 for k in range(1, 33)})
+    return [f for f in tried if all(int(s * f) == t and s * f != t for s, t in zip(source, target, strict=True))]
+
+
+def resize(x: np.ndarray, size: tuple[int, ...], mode: str, corners: bool, factor: float | None = None) -> np.ndarray:
+    """(n, c, h, w) -> (n, c, *size), one axis after the other. factor: where it is not the ratio of the sizes"""
     for axis, target in ((2, size[0]), (3, size[1])):
-        x = np.moveaxis(np.moveaxis(x, axis, -1) @ matrix(x.shape[axis], target, mode, corners).T, -1, axis)
+        x = np.moveaxis(np.moveaxis(x, axis, -1) @ matrix(x.shape[axis], target, mode, corners, factor).T, -1, axis)
     return x
 
 
-def matrix(source: int, target: int, mode: str, corners: bool) -> np.ndarray:
+def matrix(source: int, target: int, mode: str, corners: bool, factor: float | None = None) -> np.ndarray:
     """(target, source): the share of every source pixel in every target pixel."""
-    at = positions_of(source, target, corners)
+    ratio = factor or target / source
+    at = positions_of(source, target, corners, ratio)
     if mode == "nearest":
-        near = np.floor(np.arange(target) * source / target) if not corners else np.floor(at + 0.5)
+        near = np.floor(np.arange(target) / ratio) if not corners else np.floor(at + 0.5)
         return np.eye(source)[np.clip(near.astype(int), 0, source - 1)]
     if mode == "bilinear":
         at = np.clip(at, 0, source - 1)
@@ -124,11 +144,11 @@ def matrix(source: int, target: int, mode: str, corners: bool) -> np.ndarray:
     return shares / shares.sum(1, keepdims=True)
 
 
-def positions_of(source: int, target: int, corners: bool) -> np.ndarray:
+def positions_of(source: int, target: int, corners: bool, ratio: float) -> np.ndarray:
     """Where the target's pixels lie in the source."""
     if corners:
         return np.arange(target) * ((source - 1) / max(target - 1, 1))
-    return (np.arange(target) + 0.5) * source / target - 0.5
+    return (np.arange(target) + 0.5) / ratio - 0.5
 
 
 def kernel(distance: np.ndarray, mode: str) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from port.diagnose.evidence import Evidence
 from port.parity.measure import Row
+from port.parity.ratio import value_of
 from port.parity.recorder import GRADIENT
 from port.parity.trace import Trace
 
@@ -32,7 +33,8 @@ def site_evidence(
     return Evidence(
         stage="forward" if cause.stage == "modules" else cause.stage, kind=kind,
         site=row.site, module=cause.module, **about_module(cause.module, forward, weights),
-        inputs=inputs_of_call(forward, row.site), reference=whole(reference, row.site), port=whole(port, row.site),
+        inputs=inputs_of_call(forward, row.site), reference=whole(reference, row.site),
+        port=value_of(row.site, port, reference) if row.site in port.sites else None,
         truth=whole(truth, row.site), context=context_of(row, reference, port, forward),
     )  # fmt: skip
 
@@ -132,6 +134,7 @@ def training_context(site: str, reference: Trace, port: Trace) -> dict[str, obje
         (whole(reference, f"{at}@grad"), whole(reference, f"{at}@update"), whole(port, f"{at}@update")) for at in labels
     ]
     rate = whole(reference, f"{label}/{name}@lr")
+    moves = [held.rms > 0 for at, held in reference.sites.items() if at.endswith(f"/{name}@update")]
     return {
         "step": step,
         "lr": float(rate) if rate is not None else None,
@@ -139,4 +142,5 @@ def training_context(site: str, reference: Trace, port: Trace) -> dict[str, obje
         "parameter": whole(reference, f"{label}/{name}@parameter"),
         "optimizer": reference.about.get("optimizer", ""),
         "history": history,
+        "moves": any(moves),
     }

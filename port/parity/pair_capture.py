@@ -11,6 +11,7 @@ forced64    reference           every module fed with the reference's values in 
 imposed     port                its own values, the reference's decisions
 free        port                its own values, its own decisions; only where the reference decides anything
 compiled    port                network and way back compiled, its own decisions: output, loss, gradients of parameters
+alone       port                where `compiled` failed: every module compiled by itself, fed with the reference's values
 forced      port                every module, and on the way back every gradient, fed with the reference's values
 training    both                optimiser steps, each side on its own; training64 in double precision
 updates     port, updates64     every step from the reference's parameters along the reference's gradients
@@ -69,6 +70,7 @@ class PairPass:
     dtype     OWN, the side's; PORT, the port's on either side; FLOAT64, from weights and inputs rounded to the side's
     training  "" for forward and backward, "own" or "given" for optimiser steps
     compiled  nothing is seen inside; the trace says by counts that nothing ran in Python
+    alone     module by module
     """
 
     substitute: str = "nothing"
@@ -76,6 +78,7 @@ class PairPass:
     training: str = ""
     factor: float = 1.0
     compiled: bool = False
+    alone: bool = False
 
 
 PASSES = {
@@ -88,6 +91,7 @@ PASSES = {
     "imposed": PairPass("decisions"),
     "free": PairPass(),
     "compiled": PairPass(compiled=True),
+    "alone": PairPass(compiled=True, alone=True),
     "forced": PairPass("all"),
     "training": PairPass(training="own"),
     "training64": PairPass(dtype=FLOAT64, training="own"),
@@ -141,7 +145,7 @@ def capture_pass(
             steps = side.pair.steps if spec.factor == 1.0 else min(side.pair.steps, TINY_STEPS)
             train(trainer, writer, steps, given, spec.factor, side.pair.gradients_at)
         else:
-            given = Trace(reference / "reference") if spec.substitute != "nothing" else None
+            given = Trace(reference / "reference") if spec.substitute != "nothing" or spec.alone else None
             plan = Plan(spec.substitute, whole_steps=ALL, apart=column.types.mixed)
             pairs = column.pairs
             like = partial(pairs.like, keep=dtype in ("float32", FLOAT64))
@@ -150,7 +154,9 @@ def capture_pass(
             if spec.substitute == "noise":
                 own = Trace(reference / "forcedcast") if column.types.mixed else given
                 recorder.noise = Rounding(own, Trace(reference / "forced64"), dtype)
-            if spec.compiled:
+            if spec.alone:
+                about |= pairs.run_compiled_alone(side, recorder)
+            elif spec.compiled:
                 about["compiled"] = pairs.run_compiled(side, recorder)
             else:
                 pairs.run(side, recorder)

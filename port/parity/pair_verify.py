@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from port.errors import COULD_NOT_RUN, PortError
 from port.parity import selection as part
@@ -22,6 +23,7 @@ from port.parity.amplified import (
 )
 from port.parity.causes import Cause, explain, find_causes, of_the_optimizer
 from port.parity.compare import Stage, stage_coverage
+from port.parity.compiled_causes import compiled_causes, compiled_differs
 from port.parity.kernel_gaps import as_the_kernel, gaps_of, judge_gaps, name_gaps, reached_by_gaps
 from port.parity.modes import COMPILED, FREE, add_modes
 from port.parity.pair_capture import FINISHED, Types
@@ -53,6 +55,7 @@ REFERENCE_PASSES = (
     "tiny64",
 )
 PORT_PASSES = ("imposed", "forced", "free", "training", "updates", "tiny", "compiled")  # a compiler may take all down
+ON_DEMAND = ("alone",)  # of the port, when its compiled run is wrong and nothing else says where
 SIDES = {"torch": ("torch_ref", REFERENCE_PASSES), "ms": ("ms_model", PORT_PASSES)}
 CAST = {"cast", "forcedcast"}  # what a port in half precision is held against; made only for such a one
 SCHEMA = 2
@@ -69,6 +72,7 @@ class Compared:
     notes: list[str] = field(default_factory=list)
     kernel_gaps: list[dict[str, object]] = field(default_factory=list)  # what passed because a kernel is known to err
     selection: Selection = EVERYTHING
+    ask_alone: bool = False  # the pass "alone" would tell where the compiled run goes wrong
 
     @property
     def judged(self) -> dict[str, Stage]:
@@ -93,24 +97,37 @@ def capture_side(
     selection  of the passes only those are run that it needs
     trace_limit  GB that one trace may take
     """
-    package, passes = SIDES[side]
+    passes = SIDES[side][1]
+    needed = set(selection.passes(side, passes)) | (CAST if port_dtype not in (None, dtype) else set())
+    types = ["--dtype", dtype, "--port-dtype", port_dtype or dtype] if side == "torch" else []
+    for name in (*passes, *ON_DEMAND):  # an old trace must never be taken for a new one
+        shutil.rmtree(out / name, ignore_errors=True)
+    chosen = [name for name in passes if name in needed]
+    capture_passes(side, chosen, pair, out, reference, weights, [*types, "--trace-limit", str(trace_limit)], quiet)
+
+
+def capture_alone(pair: Path, out: Path, reference: Path, quiet: bool = False) -> None:
+    """Compile every module of the port by itself, beside the traces that `capture_side` has left in `out`."""
+    capture_passes("ms", ON_DEMAND, pair, out, reference, quiet=quiet, env={"GLOG_v": "3"})  # one warning a compilation
+
+
+def capture_passes(
+    side: str, passes: Sequence[str], pair: Path, out: Path, reference: Path, weights: Path | None = None,
+    more: Sequence[str] = (), quiet: bool = False, env: Mapping[str, str] = MappingProxyType({}),
+) -> None:  # fmt: skip
+    """Run these passes of one half in a process of its own."""
     if side == "ms":
         weights = reference / "reference" / "weights.safetensors"
-    for name in passes:  # an old trace must never be taken for a new one
-        shutil.rmtree(out / name, ignore_errors=True)
     (out / FINISHED).unlink(missing_ok=True)
-    command = [sys.executable, "-m", f"{package}.capture_pair", str(pair), "--out", str(out)]
-    needed = set(selection.passes(side, passes)) | (CAST if port_dtype not in (None, dtype) else set())
-    command += ["--passes", ",".join(name for name in passes if name in needed), "--reference", str(reference)]
+    command = [sys.executable, "-m", f"{SIDES[side][0]}.capture_pair", str(pair), "--out", str(out)]
+    command += ["--passes", ",".join(passes), "--reference", str(reference)]
     command += ["--weights", str(weights)] if weights else []
-    if side == "torch":
-        command += ["--dtype", dtype, "--port-dtype", port_dtype or dtype]
-    run([*command, "--trace-limit", str(trace_limit)] + ["--quiet"] * quiet)
+    run([*command, *more] + ["--quiet"] * quiet, env)
 
 
-def run(command: Sequence[str]) -> None:
+def run(command: Sequence[str], env: Mapping[str, str] = MappingProxyType({})) -> None:
     """Start a process; runs that broke off (3, with all traces written) are for the comparison to report."""
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, env=surroundings())
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, env={**surroundings(), **env})
     out = Path(command[command.index("--out") + 1])
     broke_off = done.returncode == COULD_NOT_RUN and (out / FINISHED).exists()
     # by a signal, in a kernel; a reference that is killed has nothing to be compared with
@@ -152,6 +169,8 @@ def compare_folders(
             raise PortError(f"{reference} holds no trace of the pass {name!r}. Capture the reference again.")
         if ours[name].about["error"]:
             raise PortError(f"the reference did not run through ({name}): {ours[name].about['error']}.")
+    for trace in theirs.values():
+        trace.held = ours["reference"]
     if missing := [name for name in selection.passes("ms", ("forced", "imposed")) if name not in theirs]:
         raise PortError(f"{port} holds no trace of the pass {missing[0]!r}. Capture the port again.")
     wanted, found = ours["reference"].about.get("types", {}).get("port"), theirs["forced"].about.get("dtype")
@@ -165,11 +184,14 @@ def compare_folders(
         tensors_file.load(folder / "weights.safetensors").tensors
         for folder in (reference / "reference", port / "forced")
     )
+    ask_alone = compiled_differs(stages, ours, theirs, limits) and "alone" not in theirs
+    if COMPILED in stages and not stages[COMPILED].passed:
+        causes += compiled_causes(stages[COMPILED], causes, ours, theirs, traces, limits)
     for cause in causes:
         explain(cause, *traces, weights)
     if "forced64" in ours:
         name_gaps(causes, ours, theirs, limits)
-    return Compared(stages, of_the_optimizer(causes), notes, known, selection)
+    return Compared(stages, of_the_optimizer(causes), notes, known, selection, ask_alone)
 
 
 def compare_stages(

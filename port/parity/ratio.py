@@ -34,10 +34,10 @@ def judge_row(row: Row, reference: Trace, port: Trace, truth: Trace, limits: Tol
 
 
 def value_of(site: str, trace: Trace, reference: Trace) -> np.ndarray | None:
-    """The whole value of a site; a tensor equal to the reference's is not stored a second time."""
-    array = trace.whole(site)
-    if array is None and site in trace.sites and trace.sites[site].hash == reference.sites[site].hash:
-        return reference.whole(site)
+    """The whole value of a site; one with the reference's elements is not stored a second time, whatever its shape."""
+    array, own, other = trace.whole(site), trace.sites.get(site), reference.sites.get(site)
+    if array is None and own and other and own.hash == other.hash and (array := reference.whole(site)) is not None:
+        return array.reshape(own.shape)
     return array
 
 

@@ -71,13 +71,19 @@ class Recorder(Probe):
         self.reference = reference
         self.on_step = on_step
         self.gate = gate
-        self.label = label
+        self.label = self.first_label = label
         self.graded: Callable[[Any], bool] = lambda value: (
             True
         )  # whether a gradient can reach what a value was made from
         self.noise: Callable[[str], np.ndarray | None] = lambda name: None  # error to be added at a site
         self.hollow = False  # the next named value was not computed in earnest (capture.idle): put in, and not recorded
         self.ungraded: list[str] = []  # sites of values that no gradient passes
+
+    def start_again(self) -> None:
+        """Forget the run so far: it is made anew from its beginning."""
+        self.writer.start_again()
+        self.label, self.hollow = self.first_label, False
+        self.ungraded.clear()
 
     def step(self, label: str) -> None:
         self.label = label

@@ -96,6 +96,9 @@ class TraceWriter:
     def __init__(self, folder: Path, limit_bytes: int):
         self.folder = make_folder(folder)
         self.limit_bytes = limit_bytes
+        self._start()
+
+    def _start(self) -> None:
         self.sites: list[Site] = []
         self.samples: list[np.ndarray] = []
         self.measured: dict[tuple[str, tuple[int, ...]], Site] = {}  # hash and shape -> the first site of that value
@@ -103,6 +106,13 @@ class TraceWriter:
         self.shards = Shards(self.folder)
         self.total_bytes = 0
         self.seen: defaultdict[str, int] = defaultdict(int)
+
+    def start_again(self) -> None:
+        """Forget everything recorded, whole tensors on disk included."""
+        self.shards.close()
+        for path in self.folder.glob("whole-*.safetensors"):
+            path.unlink()
+        self._start()
 
     def name(self, name: str) -> str:
         """The name for the next site called `name`: with `#k` from its second occurrence on."""
@@ -172,10 +182,14 @@ class TraceWriter:
 
 
 class Trace:
-    """A trace read back; tensors are fetched when asked for."""
+    """A trace read back; tensors are fetched when asked for.
+
+    held  the reference's trace: what equals a tensor there was not stored a second time
+    """
 
     def __init__(self, folder: Path):
         self.folder = Path(folder)
+        self.held: Trace | None = None
         try:
             self.about = json.loads((self.folder / "trace.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -200,8 +214,11 @@ class Trace:
     def whole(self, name: str) -> np.ndarray | None:
         """The whole tensor of a site, or None where the trace holds samples only."""
         site = self.sites.get(name)
-        if site is None or site.whole is None:
+        if site is None:
             return None
+        if site.whole is None:
+            other = self.held.sites.get(name) if self.held else None
+            return self.held.whole(name) if other and other.hash == site.hash else None
         shard, key = site.whole.rsplit("/", 1)
         return self._open(shard).get_tensor(key).reshape(site.shape)
 

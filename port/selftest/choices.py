@@ -45,7 +45,7 @@ FAULTS = [
     _fault("root left out", DISTANCE, "(x**2).sum(-1, keepdims=True)", "distance", "forward", "activation", "81"),
     _fault("gradient of zero", DISTANCE, DISTANCE.replace("(x**2)", "(ops.stop_gradient(x) * x)"), "distance", "backward", "gradient_scale scale gradient_cut", "117"),
     _fault("result of a step in place lost", "y = self.last(y)", "y = self.last(y) + 0 * y\n        y = ops.relu(y)", ".", "forward", "activation slope", "73"),
-    _fault("weights of the first layer used twice", "y = self.last(y)", "y = self.first(y)", "last first .", "forward", "wrong_weight shape", "123"),
+    _fault("weights of the first layer used twice", "y = self.last(y)", "y = self.first(y)", "last first .", "forward backward", "wrong_weight shape", "123"),
     _fault("momentum without Nesterov", OPTIMIZER, OPTIMIZER.replace(", nesterov=True", ""), ".", "training", "optimizer", "103"),
     _fault("RMSprop for SGD", OPTIMIZER, "nn.RMSProp(network.trainable_params(), learning_rate=0.05)", ".", "training", "optimizer", "101"),
     _fault("Adagrad for SGD", OPTIMIZER, "nn.Adagrad(network.trainable_params(), learning_rate=0.05)", ".", "training", "optimizer", "102"),

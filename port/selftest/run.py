@@ -16,12 +16,12 @@ from port.errors import PortError
 from port.parity.pair_capture import FINISHED, REFUSED
 from port.parity.pair_verify import capture_side, compare_folders, surroundings, traces_in
 from port.parity.trace import Trace
-from port.selftest import attention, choices, recurrent, resample, ttvsr, vision
+from port.selftest import attention, choices, metric, recurrent, resample, ttvsr, vision
 from port.selftest.baselines import NAMES, judge
 from port.selftest.fault import Control, Fault, within
 from port.selftest.zoo import write_pair
 
-TABLES = (vision, attention, recurrent, resample, choices, ttvsr)
+TABLES = (vision, attention, recurrent, resample, choices, metric, ttvsr)
 FAULTS: tuple[Fault, ...] = tuple(fault for table in TABLES for fault in table.FAULTS)
 CONTROLS: tuple[Control, ...] = tuple(control for table in TABLES for control in table.CONTROLS)
 PASSES = ("imposed", "forced", "updates", "tiny")  # a run left to itself through training would show nothing more

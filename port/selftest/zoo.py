@@ -18,7 +18,7 @@ PORTS = ROOT / "ms_model"
 FILES = {"ttvsr": "video"}  # in zoo/, where it is called otherwise than the network
 SHARED = ("ttvsr",)  # networks made of the files that follow
 VIDEO_FILES = ("ttvsr.py", "ltam.py", "tokens.py", "warp.py", "spynet.py", "blocks.py", "loss.py")
-STEPS = {"ttvsr": 2}  # optimiser steps, 3 elsewhere
+STEPS = {"ttvsr": 2, "metric": 4}  # optimiser steps, 3 elsewhere
 
 PAIR = '''"""The network {network} of the self-test: {title}."""
 
@@ -59,6 +59,7 @@ INPUTS: dict[str, Callable[[], Sequence[np.ndarray]]] = {
     "recurrent": lambda: (np.random.default_rng(9).standard_normal((5, 4, 6)).astype(np.float32),),
     "resample": lambda: (_pictures(2, 12),),
     "choices": lambda: (np.random.default_rng(10).standard_normal((8, 8)).astype(np.float32),),
+    "metric": lambda: (_pictures(8, 6), np.random.default_rng(12).standard_normal((8, 5)).astype(np.float32)),
     "ttvsr": video.clip,
 }
 NETWORKS = tuple(INPUTS)

@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 from port import console
 from port.errors import PortError, UsageError
 from port.files import explain_os_error, make_folder
+from port.parity.modes import COMPILED
 from port.shrink.alone import make_alone
 from port.shrink.keep import CODE, FOLDER
 from port.shrink.network import make_with_network
@@ -81,6 +82,11 @@ def read_cause(report: Path, number: int) -> Kept:
         raise PortError(f"the report in {report} names no root cause, so there is nothing to reproduce.")
     if not 1 <= number <= len(causes):
         raise UsageError(f"--cause {number}: the report names {len(causes)} root causes, counted from 1.")
+    if causes[number - 1].get("stage") == COMPILED:
+        raise PortError(
+            f"root cause {number} shows in compiled code only, and what shrink writes runs operation by operation. Compile "
+            f"{causes[number - 1].get('module') or 'the network'} alone with mindspore.jit."
+        )
     folder = report / FOLDER
     try:
         about = json.loads((folder / f"{number}.json").read_text(encoding="utf-8"))

@@ -1,5 +1,8 @@
 """One call of a module, as a trace holds it: its arguments put together again, and the gradients of what it returned."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from port.parity.recorder import GRADIENT
@@ -62,3 +65,19 @@ def node(parts: dict[str, str], given: dict[str, np.ndarray]) -> dict[str, objec
     if all(name.isdigit() for name in below):
         return {"list": [node(below.get(str(i), {}), given) for i in range(max(map(int, below)) + 1)]}
     return {"dict": {name: node(inner, given) for name, inner in below.items()}}
+
+
+def first_call(module: str, trace: Trace) -> str | None:
+    """The first site of a module's first call, None for one that is never called (a list of modules)."""
+    return next((name for name in trace.sites if name.partition("/")[2].partition(":")[0] == module and ":" in name), None)
+
+
+def build(part: Mapping[str, Any], tensors: Mapping[str, Any]) -> Any:
+    """One argument from its node. tensors: key -> tensor of the framework"""
+    if "tensor" in part:
+        return tensors[part["tensor"]]
+    if "list" in part:
+        return tuple(build(inner, tensors) for inner in part["list"])
+    if "dict" in part:
+        return {name: build(inner, tensors) for name, inner in part["dict"].items()}
+    return part.get("number")
