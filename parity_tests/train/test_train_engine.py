@@ -11,8 +11,10 @@ from port.train.settings import load_preset
 from port.weights import tensors_file
 from port.weights.ttvsr import TTVSRConfig
 
-# One sum of float32 gradients split in two: a few units in the last place of the larger ones.
-SPLIT = 1e-5
+# Gradients of this network are small differences of large numbers: two float32 runs that round differently are 1e-4 apart in
+# the flow network's (measured here: 1.2e-4; their error against float64: see own_train.json). A pass that is left out or
+# counted twice makes half of the gradient.
+SPLIT = 1e-3
 
 
 @pytest.fixture(autouse=True)
@@ -47,12 +49,12 @@ def test_two_passes_are_one_of_twice_the_size(side, weights):
     whole, parts = engine(side, weights, "batch=2"), engine(side, weights, "accumulate=2")
     loss = whole.add_gradients(lq, gt, last=True)
     halves = [parts.add_gradients(lq[k : k + 1], gt[k : k + 1], last=k == 1) for k in (0, 1)]
-    assert np.mean(halves) == pytest.approx(loss, rel=1e-6)
+    assert np.mean(halves) == pytest.approx(loss, rel=1e-6) and halves[0] != halves[1]
     one, other = gradients(side, whole), gradients(side, parts)
     assert one.keys() == other.keys() and len(one) == 100  # every parameter of this network
     for name, gradient in one.items():
         assert np.linalg.norm(other[name] - gradient) <= SPLIT * np.linalg.norm(gradient), name
-    assert parts.norm() == pytest.approx(whole.norm(), rel=1e-6)
+    assert parts.norm() == pytest.approx(whole.norm(), rel=SPLIT)
     expected = np.sqrt(sum(np.sum(np.square(gradient, dtype=np.float64)) for gradient in one.values()))
     assert whole.norm() == pytest.approx(expected, rel=1e-6)
 
