@@ -40,6 +40,7 @@ def test_the_curves_agree_and_the_network_learns(compared):
     assert found.difference("port")[0] < 1e-6
 
 
+@pytest.mark.slow
 def test_the_report(compared, tmp_path):
     found, _ = compared
     data = write_curve_report(tmp_path, found, {"command": "python -m port train-compare", "preset": "tiny"})

@@ -45,6 +45,7 @@ def gradients(side, made):
     return {made.names[id(p)]: array for p, array in zip(made.moving, arrays, strict=True)}
 
 
+@pytest.mark.slow
 def test_two_passes_are_one_of_twice_the_size(side, weights):
     lq, gt = made_batch(settings("batch=2"))
     whole, parts = engine(side, weights, "batch=2"), engine(side, weights, "accumulate=2")
@@ -60,6 +61,7 @@ def test_two_passes_are_one_of_twice_the_size(side, weights):
     assert whole.norm() == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_activations_computed_again_give_the_same_bits(side, weights):
     """Three frames: at the last one the attention looks at two keyframes, of which the second came after the first look."""
     lq, gt = made_batch(settings("frames=3"))
@@ -102,6 +104,7 @@ def test_bfloat16_where_there_is_a_kernel(side, weights):
     assert narrow == pytest.approx(wide, rel=2**-6)  # eight bits of a mantissa, through a dozen layers
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_one_column_goes_on_in_the_other(weights):
     """Adam's moments and counts mean the same: the step after is the one that the writer itself takes. There and back."""
     reference, port = (COLUMNS[name]() for name in COLUMNS)
