@@ -29,6 +29,12 @@ class Keyframes:
         for scale in SCALES:
             self.values[scale] = _beside(self.values.get(scale), values[scale])
 
+    def so_far(self):
+        """The keyframes of now, which those that come later leave alone."""
+        held = Keyframes()
+        held.index, held.values = self.index, dict(self.values)
+        return held
+
 
 def as_stored(index, values):
     """Tokens of one keyframe as they are kept, index tokens of unit length. (n, c*S*S, h/S, w/S) -> (n, c*S*S, tokens)"""

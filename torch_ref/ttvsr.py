@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from port.models import ttvsr as facts
 from port.parity.probe import PASSIVE
@@ -54,6 +55,15 @@ class TTVSR(nn.Module):
         self.feat_extractor.compile()
         self.resblocks.compile()
         self._upsample = torch.compile(self._upsample)
+
+    def recompute_parts(self):
+        """Keep no activations inside the parts below: the way back computes them again. Same values, less memory, more time."""
+        for part in (self.spynet, self.feat_extractor, self.resblocks):
+            part.forward = computed_again(part.forward)
+        self._upsample = computed_again(self._upsample)
+        attend = computed_again(self.LTAM.forward)
+        # Keyframes are added to later; computed again, the attention must see those of now.
+        self.LTAM.forward = lambda query, anchor, met, places: attend(query, anchor, met.so_far(), places)
 
     def forward(self, lrs):
         facts.check_frames(tuple(lrs.shape), str(lrs.dtype), self.token_stride, str(self.fusion.weight.dtype))
@@ -139,3 +149,8 @@ class TTVSR(nn.Module):
         x = lrelu(self.upsample2(x))
         x = self.conv_last(lrelu(self.conv_hr(x)))
         return x + F.interpolate(lr, size=x.shape[2:], mode="bilinear", align_corners=False)
+
+
+def computed_again(method):
+    """The method, keeping its inputs instead of everything in between until the way back has passed."""
+    return lambda *inputs: checkpoint(method, *inputs, use_reentrant=False, preserve_rng_state=False)

@@ -33,6 +33,8 @@ from port.infer import infer_arguments
 from port.models.ttvsr import VALUE_SOURCES
 from port.parity import tolerance
 from port.parity.capture import capture_arguments, chosen_passes
+from port.train.command import train_arguments
+from port.train.settings import load_preset
 
 REPO = Path(__file__).resolve().parents[2]
 DOCS = [REPO / "README.md", REPO / "reports" / "README.md", *sorted((REPO / "docs").glob("*.md"))]
@@ -103,6 +105,15 @@ def parse_evaluate(column):
     return parse
 
 
+def parse_train(column):
+    def parse(words):
+        args = train_arguments(f"python -m {column}.train", devices(column), words)
+        load_preset(args.preset).changed(args.set)
+        return args
+
+    return parse
+
+
 def parse_conversion(words):
     args = convert_weights.parse(words)
     convert_weights.choose_target(args.source, args.output)
@@ -137,6 +148,8 @@ PROGRAMS = {
     "ms_model.infer": parse_infer("ms_model"),
     "torch_ref.evaluate": parse_evaluate("torch_ref"),
     "ms_model.evaluate": parse_evaluate("ms_model"),
+    "torch_ref.train": parse_train("torch_ref"),
+    "ms_model.train": parse_train("ms_model"),
     "torch_ref.capture": parse_capture("torch_ref"),
     "ms_model.capture": parse_capture("ms_model"),
     "torch_ref.export": parse_export("torch_ref"),
@@ -260,6 +273,8 @@ def test_there_are_commands():
         ("python -m ms_model.capture ttvsr --weights w --input i --out o --passes forced", "--reference"),
         ("python -m torch_ref.evaluate --weights w --dataset reds5 --root r", "invalid choice: 'reds5'"),
         ("python -m ms_model.evaluate --weights w --dataset vid4 --root r --max-frames 0", "at least 1, found 0"),
+        ("python -m torch_ref.train tiny --root r --out o --set bach=2", "no setting 'bach' (nearest: batch)"),
+        ("python -m torch_ref.train tinny --root r --out o", "no preset 'tinny' (nearest: tiny)"),
         ("make prove", "No rule to make target"),
         ("make clean", "no handler for the target 'clean'"),
         ("make REPORTS=x verify", "no variable REPORTS"),
@@ -403,6 +418,22 @@ def test_two_machines(sandbox, monkeypatch, capsys):
     assert not_in_code(dict.fromkeys(header.split(",")), "docs/parity.md") == set()
     for path in (sandbox / "work").rglob("*.safetensors"):
         path.unlink()
+
+
+@pytest.mark.slow
+def test_training_runs(sandbox, monkeypatch):
+    """The first command of docs/train.md, two steps of it."""
+    from parity_tests.data.made_sets import write_pair
+
+    monkeypatch.chdir(sandbox)
+    write_pair("clips/gt/a", "clips/lq/a", 0, ["0", "1", "2"], size=(272, 256))
+    words = documented("docs/train.md", "torch_ref.train")[0]
+    assert run([*words, "--set", "iterations=2", "--set", "frames=2", "--quiet"]) == 0
+    text = (REPO / "docs/train.md").read_text(encoding="utf-8")
+    files = {path.name for path in Path("runs/tiny").iterdir() if not path.name.startswith(".")}
+    assert files - {"initial.safetensors", "result.json"} == set(re.findall(r"^\| `([\w.]+)` \|", text, re.M)) & files
+    record = json.loads(Path("runs/tiny/log.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert not_in_code(record, "docs/train.md") == set()
 
 
 def not_in_code(data, document):

@@ -21,6 +21,8 @@ class Tolerances:
     ratio_floor_eps: float
     ratio_floor_eps_half: float
     ratio_amplified: float
+    curves_ratio: float
+    curves_floor_eps: float
 
 
 def load(path: Path = FILE) -> Tolerances:
@@ -37,4 +39,6 @@ def load(path: Path = FILE) -> Tolerances:
         ratio_floor_eps=table["ratio"]["floor_eps"],
         ratio_floor_eps_half=table["ratio"]["floor_eps_half"],
         ratio_amplified=table["ratio"]["amplified"],
+        curves_ratio=table["curves"]["ratio"],
+        curves_floor_eps=table["curves"]["floor_eps"],
     )
