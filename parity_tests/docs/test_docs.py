@@ -168,7 +168,7 @@ MAKE_LEADS_TO = {
         "-m port demo .cache/demo",
         "-m port verify ttvsr --weights .cache/demo/ttvsr_demo.pth --input .cache/demo/lr",
     ],
-    "test": ["-m port demo .cache/demo", "-m pytest parity_tests/"],
+    "test": ["-m port demo .cache/demo", "-m pytest -n 2 --dist loadfile parity_tests/"],
     "setup": [],
 }
 
