@@ -3,6 +3,8 @@
 import math
 from pathlib import Path
 
+from port.parity import tolerance
+from port.report.page import build_view
 from port.report.write import headline
 
 
@@ -45,3 +47,30 @@ def test_missing_and_nan_numbers(make_outcome, broken_off, capsys):
     report = make_outcome().report
     report["stages"]["end_to_end"].update(psnr_between=None, max_abs=math.nan)
     assert "– with choices imposed" in "\n".join(printed(capsys, report))
+
+
+def with_a_patch(report):
+    """The same report with three of the stages that `--stages all` adds."""
+    stages = report["stages"]
+    noted = {**stages["accumulated"]["worst"], "site": "up.00/fusion:out@grad", "error_ratio": 36.0, "note": "amplified"}
+    stages["backward"] = {**stages["accumulated"], "worst": noted, "excused": [noted], "excused_total": 1}
+    stages["training"] = {**stages["accumulated"], "compared": 10, "sites": 30}
+    report["coverage"]["stages"] = {"training": {"skipped": [{"reason": "not asked for", "count": 20, "sites": []}]}}
+    choices = [{"site": "argmax", "total": 40, "ambiguous": 0, "disagreeing": 1}]
+    stages["free decisions"] = {**stages["accumulated"], "worst": None, "failing": [], "decisions": choices}
+    return report
+
+
+def test_gradients_and_training_are_shown_where_they_were_compared(make_outcome, capsys):
+    text = " ".join("\n".join(printed(capsys, with_a_patch(make_outcome().report))).split())
+    for part in ("Patch: gradients", "36 x reference's error, excused", "Patch: optimiser steps", "10 of 30", "1 of 40 choices differ",
+                 "1 site errs by more than the limit"):  # fmt: skip
+        assert part in text, part
+    assert "Patch:" not in "\n".join(printed(capsys, make_outcome().report))
+
+
+def test_the_page_says_what_of_the_patch_was_not_compared(make_outcome):
+    outcome = make_outcome()
+    view = build_view(with_a_patch(outcome.report), outcome.rows, tolerance.load(), "8x8")
+    assert "Patch: optimiser steps: 20 sites: not asked for" in view["gaps"]
+    assert [stage.title for stage in view["stages"]][-3:] == ["Patch: gradients", "Patch: optimiser steps", "Patch: own choices"]

@@ -73,7 +73,10 @@ def _short_limits() -> dict[str, str]:
     limits = tolerance.load()
     return {
         "weights": "all",
-        **dict.fromkeys(("modules", "accumulated", "compiled"), f"{limits.ratio_rms:g} x reference's error"),
+        **dict.fromkeys(
+            ("modules", "accumulated", "compiled", *words.PATCH_STAGES), f"{limits.ratio_rms:g} x reference's error"
+        ),
+        "free decisions": "by their margins",
         "end_to_end": f"{limits.psnr_between_db:g} dB",
     }
 

@@ -1,6 +1,6 @@
 """The stages and the key figures as they are shown, the same on the page, in Markdown and in the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from port.parity.tolerance import Tolerances
@@ -45,7 +45,8 @@ def stage_views(report: Mapping) -> list[StageView]:
     stages = report["stages"]
     views = [_weights_view("weights", stages["weights"])]
     views += [_sites_view(key, stages[key]) for key in ("modules", "accumulated", "compiled")]
-    return [*views, _end_view("end_to_end", stages["end_to_end"], report["input"]["frames"])]
+    views.append(_end_view("end_to_end", stages["end_to_end"], report["input"]["frames"]))
+    return views + [_sites_view(key, stages[key]) for key in words.PATCH_STAGES if key in stages]
 
 
 def _weights_view(key: str, stage: Mapping) -> StageView:
@@ -82,16 +83,21 @@ def _end_extra(stage: Mapping) -> list[tuple[str, str]]:
     return [*extra, ("Scored on", str(stage["scored_on"]))]
 
 
+def title_of(key: str) -> tuple[str, str]:
+    """Title and meaning of a stage of the clip or of the patch."""
+    return words.STAGES.get(key) or words.PATCH_STAGES[key]
+
+
 def _sites_view(key: str, stage: Mapping) -> StageView:
     row = _row_to_show(stage)
-    shown = _stage_figure(key, row)
+    shown = _stage_figure(row) if row or not stage["decisions"] else _choices_figure(stage["decisions"])
     return StageView(
-        key, *words.STAGES[key], stage["verdict"] == "pass", stage["compared"], stage["sites"], stage["identical"],
+        key, *title_of(key), stage["verdict"] == "pass", stage["compared"], stage["sites"], stage["identical"],
         stage["limit"], shown,
         worst_site=row["site"] if row and shown != EQUAL else None,
         worst_module=row["module"] if row and shown != EQUAL else None,
         failing=stage["failing_total"],
-        excused=len(stage.get("excused", [])),
+        excused=stage.get("excused_total", 0),
         remarks=[words.first_paragraph(stage["broke_off"])] if stage["broke_off"] else [],
     )  # fmt: skip
 
@@ -103,15 +109,20 @@ def _row_to_show(stage: Mapping) -> Mapping | None:
     return stage["worst"]
 
 
-def _stage_figure(key: str, row: Mapping | None) -> str:
+def _choices_figure(decisions: Sequence[Mapping]) -> str:
+    """Of a stage that holds nothing but discrete choices."""
+    differ, total = (sum(entry[name] for entry in decisions) for name in ("disagreeing", "total"))
+    return f"{words.count(differ)} of {words.count(total)} choices differ"
+
+
+def _stage_figure(row: Mapping | None) -> str:
     if row is None:
         return "nothing was compared"
-    value, unit = (
-        (row["error_ratio"], "reference's error")
-    )
+    value = row["error_ratio"]
     if value is None:
         return row["reason"] or "no number"
-    return f"{words.figure(value)} x {unit}" if value else EQUAL
+    beyond = ", excused" if row["note"] and not row["reason"] else ""
+    return f"{words.figure(value)} x reference's error{beyond}" if value else EQUAL
 
 
 def tiles(report: Mapping, limits: Tolerances) -> list[Tile]:
@@ -155,7 +166,7 @@ def _worst_tile(title: str, key: str, stage: Mapping, limit: float) -> Tile:
     used = f"{words.share(value, limit)} of the limit" if passed else f"limit {limit:g}"
     if passed and value > limit:
         used = f"beyond the limit {limit:g}, excused: see below"
-    return Tile(title, _stage_figure(key, row), f"{row['module']}; {used}" if value else used, passed)
+    return Tile(title, _stage_figure(row), f"{row['module']}; {used}" if value else used, passed)
 
 
 def _coverage_tile(coverage: Mapping) -> Tile:

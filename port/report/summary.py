@@ -127,6 +127,9 @@ def gaps(report: Mapping) -> list[str]:
             f"{inside} sites alone, fed with the reference's inputs: they lie inside steps that were not stored whole, "
             "and were compared along the whole network only"
         )
+    for key, (title, _) in words.PATCH_STAGES.items():
+        for entry in coverage.get("stages", {}).get(key, {}).get("skipped", []):
+            said.append(f"{title}: {words.count(entry['count'])} sites: {words.one_line(entry['reason'])}")
     hidden = compiled["sites"] - compiled["compared"]
     if hidden > 0:
         said.append(
@@ -139,8 +142,8 @@ def excused_rows(report: Mapping) -> list[dict]:
     """Sites beyond the limit that pass all the same, with the reason in their note."""
     return [
         {"stage": title, **row}
-        for key, (title, _) in words.STAGES.items()
-        for row in report["stages"][key].get("excused", [])
+        for key, (title, _) in {**words.STAGES, **words.PATCH_STAGES}.items()
+        for row in report["stages"].get(key, {}).get("excused", [])
     ]
 
 

@@ -30,6 +30,32 @@ STAGES = {  # key in report.json -> (title, what it shows)
         "The frames that come out: the port's against the reference's, and both against ground truth if given.",
     ),
 }
+PATCH_STAGES = {  # with --stages all, on the middle of the first frames -> as above
+    "forward on the patch": (
+        "Patch: each module alone",
+        "The same on a small patch on which the network is also trained: every tensor of every module is compared.",
+    ),
+    "backward": (
+        "Patch: gradients",
+        "The gradient of the training loss at every value and of every parameter, each module fed with the reference's gradients.",
+    ),
+    "accumulated on the patch": (
+        "Patch: along the network",
+        "The port left to itself on the patch, forward and backward.",
+    ),
+    "training": (
+        "Patch: optimiser steps",
+        "Every step from the reference's parameters along the reference's gradients: loss, gradients, rates, updates, buffers.",
+    ),
+    "accumulated training": (
+        "Patch: training by itself",
+        "The same number of steps, each side going its own way: loss, gradient norm and learning rate.",
+    ),
+    "free decisions": (
+        "Patch: own choices",
+        "The discrete choices on the patch when nothing is imposed.",
+    ),
+}
 PAIR_STAGES = {  # stage of a pair -> what it compares
     "weights": "Parameters and buffers before the run, bit for bit.",
     "forward": "Fed: inputs and outputs of every call of a module, the network's output, the loss.",
