@@ -55,7 +55,8 @@ def with_a_patch(report):
     noted = {**stages["accumulated"]["worst"], "site": "up.00/fusion:out@grad", "error_ratio": 36.0, "note": "amplified"}
     stages["backward"] = {**stages["accumulated"], "worst": noted, "excused": [noted], "excused_total": 1}
     stages["training"] = {**stages["accumulated"], "compared": 10, "sites": 30}
-    report["coverage"]["stages"] = {"training": {"skipped": [{"reason": "not asked for", "count": 20, "sites": []}]}}
+    skipped = [{"reason": "not asked for", "count": 20, "sites": []}]
+    report["coverage"]["stages"] = {"training": {"sites_total": 30, "sites_compared": 10, "skipped": skipped}}
     choices = [{"site": "argmax", "total": 40, "ambiguous": 0, "disagreeing": 1}]
     stages["free decisions"] = {**stages["accumulated"], "worst": None, "failing": [], "decisions": choices}
     return report
@@ -63,8 +64,8 @@ def with_a_patch(report):
 
 def test_gradients_and_training_are_shown_where_they_were_compared(make_outcome, capsys):
     text = " ".join("\n".join(printed(capsys, with_a_patch(make_outcome().report))).split())
-    for part in ("Patch: gradients", "36 x reference's error, excused", "Patch: optimiser steps", "10 of 30", "1 of 40 choices differ",
-                 "1 site errs by more than the limit"):  # fmt: skip
+    for part in ("Patch: gradients", "36 x reference's error, excused", "Patch: optimiser steps", "10 of 30",
+                 "1 of 40 choices differ", "1 site errs by more than the limit"):  # fmt: skip
         assert part in text, part
     assert "Patch:" not in "\n".join(printed(capsys, make_outcome().report))
 
@@ -73,4 +74,5 @@ def test_the_page_says_what_of_the_patch_was_not_compared(make_outcome):
     outcome = make_outcome()
     view = build_view(with_a_patch(outcome.report), outcome.rows, tolerance.load(), "8x8")
     assert "Patch: optimiser steps: 20 sites: not asked for" in view["gaps"]
-    assert [stage.title for stage in view["stages"]][-3:] == ["Patch: gradients", "Patch: optimiser steps", "Patch: own choices"]
+    titles = [stage.title for stage in view["stages"]]
+    assert titles[-3:] == ["Patch: gradients", "Patch: optimiser steps", "Patch: own choices"]

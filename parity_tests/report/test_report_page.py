@@ -152,7 +152,7 @@ def test_sites_that_passed_by_exception_are_not_passed_over(make_outcome, tmp_pa
         "error_ratio": 9.3,
         "note": "excused: the reference rounds as far",
     }
-    stage.update(excused=[row], worst=row)
+    stage.update(excused=[row], excused_total=1, worst=row)
     page = read_page(outcome, tmp_path)
     top = page.words[: page.words.index("Not compared")]
     assert "exceptions are listed" in top and "1 site errs by more than the limit" in top

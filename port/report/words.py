@@ -37,7 +37,7 @@ PATCH_STAGES = {  # with --stages all, on the middle of the first frames -> as a
     ),
     "backward": (
         "Patch: gradients",
-        "The gradient of the training loss at every value and of every parameter, each module fed with the reference's gradients.",
+        "The gradient of the training loss at every value and of every parameter; modules are fed with the reference's.",
     ),
     "accumulated on the patch": (
         "Patch: along the network",
