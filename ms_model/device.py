@@ -13,8 +13,10 @@ def select(name, threads=None):
     """Make `name` the device of everything that follows and return it. Raises PortError where it is not to be had."""
     if name not in DEVICES:
         raise PortError(f"unknown device {name!r}; MindSpore here knows {', '.join(DEVICES)}.")
+    target = {"cpu": "CPU", "ascend": "Ascend"}[name]
     try:
-        mindspore.set_device({"cpu": "CPU", "ascend": "Ascend"}[name])
+        if mindspore.get_context("device_target") != target:  # once a kernel has run, even the same one is refused
+            mindspore.set_device(target)
     except (RuntimeError, ValueError) as error:
         first_line = str(error).strip().splitlines()[0]
         raise PortError(f"device {name} is not available to MindSpore here: {first_line} Use --device cpu.") from error

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import ModuleType
 
 from port.errors import PortError, UsageError
@@ -29,12 +30,18 @@ def check_workers(count: int) -> int:
 
 @contextmanager
 def light_start() -> Iterator[None]:
-    """Processes spawned inside do not run the main module again, which a training program fills with a framework."""
+    """Processes spawned inside do not run the main module again, which a training program fills with a framework.
+
+    They are born deaf to Ctrl-C, so that one that is still importing when it comes leaves no traceback; here it only waits.
+    """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
+    resource_tracker.ensure_running()  # at its start it would let Ctrl-C in again
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
         sys.modules["__main__"] = main
 
 

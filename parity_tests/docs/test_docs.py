@@ -544,7 +544,7 @@ def wrong_limits(text):
 
 
 def pages_with_limits():
-    return "".join((REPO / "docs" / name).read_text(encoding="utf-8") for name in ("parity.md", "pairs.md"))
+    return "".join((REPO / "docs" / name).read_text(encoding="utf-8") for name in ("parity.md", "pairs.md", "train.md"))
 
 
 def test_limits_are_those_of_the_file():
