@@ -237,3 +237,17 @@ def test_the_limit_is_a_positive_number(text, capsys):
     with pytest.raises(SystemExit) as stopped:
         capture.capture_arguments("capture", ("cpu",)).parse_args(flags)
     assert stopped.value.code == 2 and "--trace-limit" in capsys.readouterr().err
+
+
+def test_what_equals_a_value_of_the_reference_keeps_its_own_shape(tmp_path):
+    """Equal elements are not stored a second time, also where they lie in another shape."""
+    x = np.arange(6, dtype=np.float32)
+    first, second = (TraceWriter(tmp_path / name, 1 << 20) for name in ("reference", "port"))
+    site = first.add("forward/x:out", "output", x.reshape(2, 3), True)
+    first.finish(None)
+    second.add("forward/x:out", "output", x.reshape(3, 2), True, known=site.hash)
+    second.finish(None)
+    port = Trace(tmp_path / "port")
+    assert port.whole("forward/x:out") is None
+    port.held = Trace(tmp_path / "reference")
+    assert np.array_equal(port.whole("forward/x:out"), x.reshape(3, 2))

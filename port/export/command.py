@@ -19,6 +19,7 @@ from port.export.parts import Part, Sizes, parts_of
 from port.files import whole_folder
 from port.models import ttvsr as facts
 from port.parity.probe import Probe
+from port.stream.arguments import positive
 from port.video.read import read_clip
 
 KEYFRAMES = 10  # unless asked for otherwise: clips of 31 frames
@@ -79,14 +80,6 @@ def frame_size(text: str) -> tuple[int, int]:
     if not (found := re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text, re.ASCII)):
         raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT such as 320x180, found {text!r}")
     return int(found[1]), int(found[2])
-
-
-def positive(text: str) -> int:
-    """A whole number of at least 1."""
-    number = int(text) if text.isascii() and text.isdigit() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
-    return number
 
 
 def run_export(args: argparse.Namespace, column: Column) -> int:

@@ -10,11 +10,11 @@ from rich.progress import Progress
 
 from port import console
 from port.errors import PASSED
-from port.export.command import positive
 from port.export.driver import Driver, check_clip
 from port.export.manifest import Export, read_manifest
 from port.metrics.levels import to_uint8
 from port.parity.probe import Probe
+from port.stream.arguments import positive
 from port.video.read import read_clip
 from port.video.write import check_rate, check_target, write_clip
 
