@@ -12,6 +12,7 @@ from PIL import Image
 
 from port.degrade.imresize import imresize
 from port.errors import PortError
+from port.video.movies import open_movie
 
 VID4 = Path(__file__).resolve().parents[3] / "shared" / "data" / "vid4"
 FLOAT64 = 1e-13  # a few hundred additions and multiplications of values up to 1
@@ -109,9 +110,7 @@ def test_equals_pillow_inside(scale, border):
 @pytest.mark.parametrize("clip", ["calendar", "city", "foliage", "walk"])
 def test_makes_the_low_resolution_of_vid4(clip):
     """Every pixel of the distributed BI frames. (All 171 frames, 11,994,048 values: 0 differ.)"""
-    from port.video.movies import read_movie
-
-    truth, low = (read_movie(VID4 / f"{side}_{clip}.mkv", 2).frames for side in ("GT", "LQ"))
+    truth, low = (open_movie(VID4 / f"{side}_{clip}.mkv", 2).frames for side in ("GT", "LQ"))
     assert sum(int((imresize(t) != given).sum()) for t, given in zip(truth, low, strict=True)) == 0
 
 
