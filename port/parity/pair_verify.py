@@ -145,7 +145,8 @@ def surroundings() -> dict[str, str]:
     """The environment of a capture: it finds the columns wherever it is started, idle threads do not spin, freed memory is used
     again, and MindSpore leaves the graphs that it could not compile in the temporary folder, not where the user stands."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    own = {"OMP_WAIT_POLICY": "passive", "MS_OM_PATH": tempfile.gettempdir(), **KEEP_MEMORY}
+    spin_not = {"OMP_WAIT_POLICY": "passive", "OPENBLAS_NUM_THREADS": "1"}  # numpy's threads spin after every sum
+    own = {**spin_not, "MS_OM_PATH": tempfile.gettempdir(), **KEEP_MEMORY}
     return {**own, **os.environ, "PYTHONPATH": path}
 
 
