@@ -41,7 +41,9 @@ def _explain_stranger(path: Path, names: list[str]) -> str:
     spelt = lambda model, name: any(s.rules and s.rules.matches_inverse(name) for s in model.spellings.values())  # noqa: E731
     guesses = [title for start, title in STRANGERS.items() if any(name.startswith(start) for name in names)]
     templates = [rule for model in MODELS.values() for rule in model.rules.rules]
-    unknown = [name for name in names if not any(model.rules.matches(name) or spelt(model, name) for model in MODELS.values())]
+    unknown = [
+        name for name in names if not any(model.rules.matches(name) or spelt(model, name) for model in MODELS.values())
+    ]
     odd = (unknown or names)[0]
     looks = f" It looks like {guesses[0]}." if guesses else ""
     return (
