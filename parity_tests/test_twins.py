@@ -20,7 +20,7 @@ ONLY_PORT = {
         "_unit",
     ): "F.normalize in the reference; MindSpore's has another epsilon, its norm a NaN gradient at zero",
     ("warp.py", "_nearest_pixel"): "MindSpore's nearest sampling rounds halves up, so the sampling is written out",
-    ("ttvsr.py", "_extremes"): "MindSpore's min and max pass over NaN",
+    ("vsr.py", "_extremes"): "MindSpore's min and max pass over NaN",
     ("checkpoint.py", "_quiet"): "MindSpore logs to stderr what it also raises",
     ("checkpoint.py", "_umask"): "MindSpore leaves files read-only",
     ("gate.py", "Gate.__init__"): "a cell holds what an autograd.Function is given with the value",
@@ -37,9 +37,9 @@ ONLY_PORT = {
     ("training.py", "Trainer._held"): "gradients are given to the optimiser in its own order",
     ("train.py", "Engine._score"): "what is differentiated is a function there; PyTorch goes back from the loss",
     ("train.py", "select"): "the queues are switched off as well, see device.py",
-    ("ttvsr.py", "Method"): "mindspore.recompute takes cells, torch.utils.checkpoint any function",
-    ("ttvsr.py", "Method.__init__"): "as above",
-    ("ttvsr.py", "Method.forward"): "as above",
+    ("vsr.py", "Method"): "mindspore.recompute takes cells, torch.utils.checkpoint any function",
+    ("vsr.py", "Method.__init__"): "as above",
+    ("vsr.py", "Method.forward"): "as above",
     ("training.py", "Trainer._moving"): "gradients are asked for by parameter; PyTorch leaves out what is frozen by itself",
     ("device.py", "one_after_the_other"): "MindSpore's queues between Python and the kernels; PyTorch has none on a CPU",
     ("zoo/metric.py", "LocalResponseNorm.forward"): "inherited in the reference",
@@ -124,6 +124,7 @@ def strip_annotations(source):
 
 # The others describe one framework's files, commands or package.
 NETWORK_FILES = (
+    "basicvsr.py",
     "blocks.py",
     "device.py",
     "loss.py",
@@ -132,6 +133,7 @@ NETWORK_FILES = (
     "spynet.py",
     "tokens.py",
     "ttvsr.py",
+    "vsr.py",
     "warp.py",
 )
 

@@ -39,7 +39,7 @@ from port.train.settings import load_preset
 REPO = Path(__file__).resolve().parents[2]
 DOCS = [REPO / "README.md", REPO / "reports" / "README.md", *sorted((REPO / "docs").glob("*.md"))]
 COLUMNS = ("torch_ref", "ms_model")
-OURS = ("port", *COLUMNS, "parity_tests", "docs", "reports/ttvsr-demo", "reports/golden.md", "convert_weights.py")
+OURS = ("port", *COLUMNS, "parity_tests", "docs", "reports/ttvsr-demo", "reports/basicvsr-vid4.md", "reports/golden.md", "convert_weights.py")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 
 
@@ -167,6 +167,7 @@ MAKE_LEADS_TO = {
     "verify": [
         "-m port demo .cache/demo",
         "-m port verify ttvsr --weights .cache/demo/ttvsr_demo.pth --input .cache/demo/lr",
+        "-m port verify basicvsr --weights .cache/demo/BasicVSR_Vimeo90K_BIx4.pth --input .cache/demo/lr",
     ],
     "test": ["-m port demo .cache/demo", "-m pytest -n 2 --dist loadfile parity_tests/"],
     "setup": [],
@@ -267,7 +268,7 @@ def test_there_are_commands():
         ("python convert_weights.py a.pth -o b.onnx", "unknown extension"),
         ("python -m port verify ttvsr --weight w --input i --report r", "knows no flag --weight"),
         ("python -m port verify ttvsr --weights w --input i", "required: --report"),
-        ("python -m port verify basicvsr --weights w --input i --report r", "invalid choice: 'basicvsr'"),
+        ("python -m port verify edvr --weights w --input i --report r", "invalid choice: 'edvr'"),
         ("python -m torch_ref.infer --weights w --input i --output o --device ascend", "invalid choice: 'ascend'"),
         ("python -m ms_model.capture ttvsr --weights w --input i --out o --passes fored", "unknown pass 'fored'"),
         ("python -m ms_model.capture ttvsr --weights w --input i --out o --passes forced", "--reference"),
@@ -544,7 +545,7 @@ def wrong_limits(text):
 
 
 def pages_with_limits():
-    return "".join((REPO / "docs" / name).read_text(encoding="utf-8") for name in ("parity.md", "pairs.md", "train.md"))
+    return "".join((REPO / "docs" / name).read_text(encoding="utf-8") for name in ("parity.md", "pairs.md", "train.md", "basicvsr.md"))
 
 
 def test_limits_are_those_of_the_file():
