@@ -21,6 +21,7 @@ from port.evaluate.summary import show, summarise
 from port.files import sha256_file
 from port.parity.probe import Probe
 from port.stream.network import Upscale
+from port.workers import end_with_parent
 
 Load = Callable[[Namespace], Upscale]
 Describe = Callable[[], dict]
@@ -39,6 +40,7 @@ def run_evaluation(args: Namespace, load: Load, describe: Describe, module: str)
     clips = choose_clips(args, conditions)
     check_save(args.save, clips)
     if args.worker:
+        end_with_parent()
         for record in score(args, conditions, asked_for(args.worker, clips), load, describe):
             tell(record)
         return PASSED
