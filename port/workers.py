@@ -4,15 +4,14 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from types import ModuleType
 
-from port.errors import COULD_NOT_RUN, PortError, UsageError
+from port.errors import PortError, UsageError
 
 SPAWN = multiprocessing.get_context("spawn")  # a fork of a process with a framework's threads in it can hang
 
@@ -49,20 +48,6 @@ def light_start() -> Iterator[None]:
 def leave_interrupts_alone() -> None:
     """In a worker: Ctrl-C reaches the whole group of processes, and the parent is the one that ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def end_with_parent() -> None:
-    """In a process whose stdin is a pipe of its parent's: end at once when the parent is gone, however it was ended.
-
-    What the parent no longer waits for is not worth finishing. Files are written beside their place, so none is left half.
-    """
-
-    def listen():
-        with suppress(OSError):
-            os.read(0, 1)  # nothing ever comes but the end; past sys.stdin, whose lock Python wants at its own end
-        os._exit(COULD_NOT_RUN)
-
-    threading.Thread(target=listen, daemon=True).start()
 
 
 def spread(function: Callable, items: Iterable, workers: int) -> Iterator:

@@ -20,8 +20,8 @@ from port.evaluate.state import State, stamp
 from port.evaluate.summary import show, summarise
 from port.files import sha256_file
 from port.parity.probe import Probe
+from port.processes import end_with_parent
 from port.stream.network import Upscale
-from port.workers import end_with_parent
 
 Load = Callable[[Namespace], Upscale]
 Describe = Callable[[], dict]
@@ -35,12 +35,12 @@ def run_evaluation(args: Namespace, load: Load, describe: Describe, module: str)
     describe  versions and device of the framework
     module    of the column, to start more processes of: `torch_ref.evaluate`
     """
+    end_with_parent()
     conditions = conditions_of(args)
     check_arguments(args)
     clips = choose_clips(args, conditions)
     check_save(args.save, clips)
     if args.worker:
-        end_with_parent()
         for record in score(args, conditions, asked_for(args.worker, clips), load, describe):
             tell(record)
         return PASSED

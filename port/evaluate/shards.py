@@ -44,8 +44,8 @@ def share(command: Sequence[str], names: Sequence[str], devices: int, device: st
 def _start(words: Sequence[str], rank: int, count: int, device: str, lines: SimpleQueue) -> subprocess.Popen:
     """A process, and a thread that passes its lines on: (rank, line), and (rank, None) at its end."""
     process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True, env=_environment(rank, count, device)
-    )  # stdin: its end tells the process that this one is gone (`end_with_parent`)
+        words, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=_environment(rank, count, device)
+    )
 
     def listen():
         for line in process.stdout:

@@ -1,6 +1,5 @@
 """Verify a pair: capture both halves in processes of their own, compare all stages, name the root causes."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+from port import processes
 from port.errors import COULD_NOT_RUN, PortError
 from port.parity import selection as part
 from port.parity import tolerance
@@ -40,7 +40,6 @@ from port.parity.selection import EVERYTHING, Selection
 from port.parity.trace import Trace
 from port.weights import tensors_file
 
-ROOT = Path(__file__).resolve().parents[2]
 REFERENCE_PASSES = (
     "reference",
     "float64",
@@ -142,11 +141,9 @@ KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(128 << 20), "MALLOC_TRIM_THRESHOLD_
 
 
 def surroundings() -> dict[str, str]:
-    """The environment of a capture: it finds the columns wherever it is started, idle threads do not spin, freed memory is used
-    again, and MindSpore leaves the graphs that it could not compile in the temporary folder, not where the user stands."""
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    own = {"OMP_WAIT_POLICY": "passive", "MS_OM_PATH": tempfile.gettempdir(), **KEEP_MEMORY}
-    return {**own, **os.environ, "PYTHONPATH": path}
+    """The environment of a capture: freed memory is used again, and MindSpore leaves the graphs that it could not compile in
+    the temporary folder, not where the user stands."""
+    return processes.surroundings(MS_OM_PATH=tempfile.gettempdir(), **KEEP_MEMORY)
 
 
 def traces_in(folder: Path) -> dict[str, Trace]:

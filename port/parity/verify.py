@@ -24,9 +24,9 @@ from port.parity.compare import Stage
 from port.parity.pair_verify import Compared as PairCompared
 from port.parity.pair_verify import surroundings
 from port.parity.trace import Trace
+from port.processes import ROOT
 from port.video.read import read_clip
 
-ROOT = Path(__file__).resolve().parents[2]
 CLOSER_LOOKS = 4  # steps looked into; what goes wrong first may lie before the step that shows it first
 PORT_PASSES = "forced,free,compiled"
 
