@@ -33,6 +33,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--params", choices=["ema", "raw"], help="which weights, where a file holds both (default: ema)"
     )
+    parser.add_argument("--names", metavar="FRAMEWORK", help="whose names a .pth gets: mmediting, or of BasicVSR basicsr, too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the summary as data")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser.parse_args(arguments)
@@ -62,7 +63,7 @@ def main(options: argparse.Namespace) -> int:
     if options.json and options.json.resolve() in (options.source.resolve(), target.resolve()):
         raise UsageError(f"--json {options.json} would overwrite a checkpoint. Name another file.")
     reader, writer = (_format(path) for path in (options.source, target))
-    summary = convert(options.source, target, reader, writer, options.model, options.params)
+    summary = convert(options.source, target, reader, writer, options.model, options.params, options.names)
     if options.json:
         write_json(options.json, summary.as_data())
     summary.print()

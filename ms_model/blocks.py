@@ -7,7 +7,7 @@ import mindspore.ops as F
 from mindspore import nn
 from mindspore.common.initializer import HeNormal, initializer
 
-from port.models.ttvsr import LRELU_SLOPE
+from port.models.vsr import LRELU_SLOPE
 
 RESIDUAL_INIT = 0.1  # residual branches start small so that a deep trunk starts near the identity
 

@@ -107,7 +107,8 @@ def run_one(name, args, frames):
     net, spec = load_network(args.model, args.weights, **network_options(args)), PASSES[name]
     weights = weights_of(net, args.model)
     save_weights(args.out / name, weights)
-    about = {"model": args.model, "strides": [net.token_stride, net.keyframe_stride], "backend": device.describe()}
+    options = {name: getattr(net, name) for name in net.facts.OPTIONS}
+    about = {"model": args.model, "options": options, "backend": device.describe()}
     about |= {"weights": weight_hashes(weights), "modules": described(net)}
     if spec.compiled:
         net.compile_parts()

@@ -4,6 +4,7 @@ import sys
 
 from ms_model import device
 from ms_model.infer import load
+from ms_model.networks import recognise
 from port.errors import run_command
 from port.evaluate.arguments import evaluate_arguments
 from port.evaluate.run import run_evaluation
@@ -11,7 +12,7 @@ from port.evaluate.run import run_evaluation
 
 def run(args):
     """Score one data set as `args` say. Returns the exit code; raises PortError."""
-    return run_evaluation(args, load, device.describe, "ms_model.evaluate")
+    return run_evaluation(args, load, device.describe, "ms_model.evaluate", recognise)
 
 
 def main(argv=None):

@@ -4,7 +4,6 @@ import mindspore
 from mindspore import nn
 
 from port.errors import PortError
-from port.models import ttvsr as facts
 
 SUPPORTED = {"cpu": ("float32", "float16"), "ascend": ("float32", "bfloat16", "float16")}
 
@@ -24,7 +23,7 @@ class InHalf(nn.Cell):
 
 
 def use_dtype(net, dtype, device):
-    """Let the convolutions of TTVSR beside the flow network and the attention compute in `dtype`, a name. -> the network
+    """Let the convolutions beside flow network and attention compute in `dtype`, a name. -> the network
 
     Raises PortError where `device` cannot.
     """
@@ -34,6 +33,6 @@ def use_dtype(net, dtype, device):
             "Use float32 (or float16, to see what it does to the pictures)."
         )
     if dtype != "float32":
-        for name in facts.HALF_PARTS:
+        for name in net.facts.HALF_PARTS:
             setattr(net, name, InHalf(getattr(net, name), getattr(mindspore, dtype)))
     return net

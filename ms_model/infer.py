@@ -6,7 +6,7 @@ import mindspore as ms
 
 from ms_model import device
 from ms_model.half import use_dtype
-from ms_model.networks import load_network
+from ms_model.networks import load_network, recognise
 from port.errors import run_command
 from port.infer import infer_arguments, run_inference
 
@@ -28,7 +28,7 @@ def load(args):
 
 def run(args):
     """Upscale one clip as `args` say. Returns the exit code; raises PortError."""
-    return run_inference(args, load, device.describe)
+    return run_inference(args, load, device.describe, recognise)
 
 
 def main(argv=None):

@@ -3,24 +3,34 @@
 import mindspore
 from mindspore import Parameter, Tensor
 
+from ms_model.basicvsr import BasicVSR
 from ms_model.checkpoint import load
 from ms_model.ttvsr import TTVSR
 from port.errors import PortError
+from port.models.table import own_options
 from port.weights.convert import load_checkpoint
+from port.weights.detect import AUTO
 
-NETWORKS = {"ttvsr": TTVSR}
+NETWORKS = {"ttvsr": TTVSR, "basicvsr": BasicVSR}
 
 
 def load_network(model, path, **options):
     """A network in evaluation mode with the weights of a file; its size is read off the tensors.
 
     model    name of the network, or "auto": recognised from its tensors
-    options  constructor arguments that leave no trace in the weights (token_stride, keyframe_stride); others must agree
+    options  constructor arguments that leave no trace in the weights (token_stride, keyframe_stride), left out for a network
+             that has none; others must agree
     Raises PortError for an unknown model, a file that does not fit it, or options that do not fit the file.
     """
     found = load_checkpoint(path, load, model)
-    net = NETWORKS[found.model.name](**fitting(path, vars(found.config), options))
+    own = own_options(found.model.name, options)
+    net = NETWORKS[found.model.name](**fitting(path, vars(found.config), own))
     return fill(net, found).set_train(False)
+
+
+def recognise(path, model):
+    """The name of the network in a file, where `model` is "auto"; else `model` itself. Raises PortError."""
+    return load_checkpoint(path, load, model).model.name if model == AUTO else model
 
 
 def fitting(path, sizes, options):

@@ -1,22 +1,21 @@
 """TTVSR: video super-resolution by attention along trajectories (Liu et al., CVPR 2022, arXiv 2204.04216)."""
 
-import mindspore
 import mindspore.ops as F
-from mindspore import nn
 
-from ms_model.blocks import PixelShufflePack, ResidualTrunk, conv3x3, lrelu
+from ms_model.blocks import ResidualTrunk
 from ms_model.ltam import LTAM, Keyframes
-from ms_model.spynet import SPyNet
+from ms_model.vsr import VideoSR, backward_steps, computed_again, forward_steps
 from ms_model.warp import flow_warp, identity_locations, warp_locations
 from port.models import ttvsr as facts
-from port.parity.probe import PASSIVE
 
 
-class TTVSR(nn.Cell):
+class TTVSR(VideoSR):
     """The network. `net(lrs)`: (n, t, 3, h, w) RGB in [0, 1] -> (n, t, 3, 4h, 4w), not clamped.
 
     Parameter names are those of the official checkpoints. Raises PortError for frames that it cannot take.
     """
+
+    facts = facts
 
     def __init__(
         self,
@@ -30,49 +29,34 @@ class TTVSR(nn.Cell):
         self.mid_channels = mid_channels
         self.token_stride = token_stride
         self.keyframe_stride = keyframe_stride
-        self.spynet = SPyNet()
         self.feat_extractor = ResidualTrunk(3, mid_channels, 5)
         self.LTAM = LTAM(mid_channels, token_stride)
         self.resblocks = ResidualTrunk(2 * mid_channels, mid_channels, num_blocks)
-        self.fusion = nn.Conv2d(3 * mid_channels, mid_channels, 1, has_bias=True)
-        self.upsample1 = PixelShufflePack(mid_channels, mid_channels)
-        self.upsample2 = PixelShufflePack(mid_channels, 64)
-        self.conv_hr = conv3x3(64, 64)
-        self.conv_last = conv3x3(64, 3)
-        self.watch(PASSIVE)
+        self.add_upsampler(3, mid_channels)
 
     def watch(self, probe):
         """Show every named value to `probe` from now on."""
         self.probe = self.LTAM.probe = probe
 
-    def compile_parts(self):
-        """Compile what has no data-dependent control flow; the recurrence over frames stays eager.
-
-        Whole-network graph mode would unroll frames x blocks. Hooks do not fire inside compiled parts.
-        """
-        self.spynet.construct = mindspore.jit(self.spynet.construct)
-        self.feat_extractor.construct = mindspore.jit(self.feat_extractor.construct)
-        self.resblocks.construct = mindspore.jit(self.resblocks.construct)
-        self._upsample = mindspore.jit(self._upsample)
+    def parts(self):
+        """Modules without data-dependent control flow, in which most of the time is spent."""
+        return self.spynet, self.feat_extractor, self.resblocks
 
     def recompute_parts(self):
-        """Keep no activations inside the parts below: the way back computes them again. Same values, less memory, more time."""
-        for part in (self.spynet, self.feat_extractor, self.resblocks):
-            part.construct = computed_again(part.construct)
-        self._upsample = computed_again(self._upsample)
+        """Keep no activations inside the parts: the way back computes them again. Same values, less memory, more time."""
+        super().recompute_parts()
         attend = computed_again(self.LTAM.construct)
         # Keyframes are added to later; computed again, the attention must see those of now.
         self.LTAM.construct = lambda query, anchor, met, places: attend(query, anchor, met.so_far(), places)
 
     def construct(self, lrs):
-        facts.check_frames(tuple(lrs.shape), str(lrs.dtype), self.token_stride, str(self.fusion.weight.dtype))
-        facts.check_values(*_extremes(lrs))
+        self.check(lrs, token_stride=self.token_stride)
         t = lrs.shape[1]
         flows_backward, flows_forward = self._flows(lrs)
         feats = self._features(lrs)
-        steps = [(i, flows_backward[:, i] if i < t - 1 else None) for i in reversed(range(t))]
+        steps = backward_steps(flows_backward, t)
         backward = self._propagate("bwd", feats, steps, self._backward_keyframes(t))
-        steps = [(i, flows_forward[:, i - 1] if i > 0 else None) for i in range(t)]
+        steps = forward_steps(flows_forward, t)
         forward = self._propagate("fwd", feats, steps, self._forward_keyframes(t))
         frames = []
         for i in range(t):
@@ -80,24 +64,6 @@ class TTVSR(nn.Cell):
             frame = self._upsample(backward[i], feats[:, i], forward[i], lrs[:, i])
             frames.append(self.probe("frame", frame))
         return F.stack(frames, axis=1)
-
-    def _flows(self, lrs):
-        """Flow from each frame to the next and back. (n, t, 3, h, w) -> two (n, t-1, 2, h, w)"""
-        n, t, c, h, w = lrs.shape
-        self.probe.step("flows")
-        if t == 1:
-            return None, None  # no step asks for one, and tensors without elements are not for every device
-        first, second = lrs[:, :-1].reshape(-1, c, h, w), lrs[:, 1:].reshape(-1, c, h, w)
-        backward = self.probe("flows_backward", self.spynet(first, second).view(n, t - 1, 2, h, w))
-        if self._is_mirror_extended(lrs):
-            return backward, backward.flip((1,))
-        forward = self.probe("flows_forward", self.spynet(second, first).view(n, t - 1, 2, h, w))
-        return backward, forward
-
-    def _is_mirror_extended(self, lrs):
-        """Whether the second half is the first half reversed, for the whole batch: then flows repeat, too."""
-        t = lrs.shape[1]
-        return t % 2 == 0 and bool((lrs[:, : t // 2] == lrs[:, t // 2 :].flip((1,))).all())
 
     def _features(self, lrs):
         """(n, t, 3, h, w) -> (n, t, c, h, w)"""
@@ -143,33 +109,4 @@ class TTVSR(nn.Cell):
 
     def _upsample(self, backward, feat, forward, lr):
         """Fuse both directions and enlarge. (n, c, h, w) three times, lr (n, 3, h, w) -> (n, 3, 4h, 4w)"""
-        x = lrelu(self.fusion(F.cat([backward, feat, forward], axis=1)))
-        x = lrelu(self.upsample1(x))
-        x = lrelu(self.upsample2(x))
-        x = self.conv_last(lrelu(self.conv_hr(x)))
-        return x + F.interpolate(lr, size=x.shape[2:], mode="bilinear", align_corners=False)
-
-
-class Method(nn.Cell):
-    """A method as a cell: mindspore.recompute takes nothing else. It holds no parameters of its own."""
-
-    def __init__(self, method):
-        super().__init__(auto_prefix=False)
-        self.method = method
-
-    def construct(self, *inputs):
-        return self.method(*inputs)
-
-
-def computed_again(method):
-    """The method, keeping its inputs instead of everything in between until the way back has passed."""
-    cell = Method(method)
-    # early_stop leaves the second computation by an exception, which breaks MindSpore's stack of cells (2.10)
-    return lambda *inputs: mindspore.recompute(cell, *inputs, use_reentrant=False, early_stop=False)
-
-
-def _extremes(x):
-    """The smallest and the largest value; NaN where any element is."""
-    # min and max here pass over NaN unless it comes first; a sum does not. 0 times a finite number adds nothing.
-    nothing = float((x * 0).sum())
-    return float(x.min()) + nothing, float(x.max()) + nothing
+        return self._enlarge(F.cat([backward, feat, forward], axis=1), lr)

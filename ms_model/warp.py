@@ -23,9 +23,12 @@ def normalised_grid(flow):
     return F.stack([x, y], axis=3)
 
 
-def flow_warp(x, flow):
-    """Bilinear sampling, positions outside clamped to the border. x (n, c, h, w), flow (n, 2, h, w) -> (n, c, h, w)"""
-    return F.grid_sample(x, normalised_grid(flow), mode="bilinear", padding_mode="border", align_corners=True)
+def flow_warp(x, flow, padding="border"):
+    """Bilinear sampling. x (n, c, h, w), flow (n, 2, h, w) -> (n, c, h, w)
+
+    padding  of positions outside: "border" clamps them to the border, "zeros" counts every pixel out there as zero
+    """
+    return F.grid_sample(x, normalised_grid(flow), mode="bilinear", padding_mode=padding, align_corners=True)
 
 
 def warp_locations(locations, flow):

@@ -6,11 +6,13 @@ kept window by window (`port/stream/`), so that memory does not grow with the cl
 
 import argparse
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from port import console
 from port.errors import PortError
 from port.files import sha256_file
-from port.models.ttvsr import SCALE
+from port.models.table import OPTIONS, own_options
+from port.models.vsr import SCALE
 from port.parity.memory import peak_bytes
 from port.stream.arguments import infer_arguments
 from port.stream.enlarge import enlarge
@@ -29,16 +31,20 @@ def run_inference(
     args: argparse.Namespace,
     load: Callable[[argparse.Namespace], Upscale],
     describe: Callable[[], dict],
+    recognise: Callable[[Path, str], str] = lambda path, model: model,
 ) -> int:
     """Read, load, upscale, write, and report on stdout. Returns the exit code; raises PortError.
 
-    load      makes the network of `args` and returns it as a function on arrays
-    describe  versions and device of the framework
+    load       makes the network of `args` and returns it as a function on arrays
+    describe   versions and device of the framework
+    recognise  (weights, name or "auto") -> the name of the network
     """
     kind = check_target(args.output, args.input)
     check_free(args, kind)
     if not args.weights.is_file():
         raise PortError(f"cannot read the weights {args.weights}: there is no such file.")
+    args.model = recognise(args.weights, args.model)
+    own_options(args.model, {name: getattr(args, name) for name in OPTIONS})
     run = open_run(args, kind)
     run.framework = describe()["framework"]
     job = Job(args.output, kind, identity(run), args.overwrite)

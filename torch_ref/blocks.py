@@ -6,7 +6,7 @@ Source: the official TTVSR and BasicSR networks, from their description in docs/
 import torch.nn.functional as F
 from torch import nn
 
-from port.models.ttvsr import LRELU_SLOPE
+from port.models.vsr import LRELU_SLOPE
 
 RESIDUAL_INIT = 0.1  # residual branches start small so that a deep trunk starts near the identity
 

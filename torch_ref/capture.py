@@ -7,7 +7,6 @@ from contextlib import contextmanager
 import torch
 
 from port.errors import run_command
-from port.models.ttvsr import REPLACEABLE
 from port.parity.capture import (
     PASSES,
     capture_arguments,
@@ -66,7 +65,7 @@ def weight_hashes(weights):
 def forward(net, frames, recorder, spec):
     """One run of a pass. frames (1, t, 3, h, w) float32 -> (t, 3, 4h, 4w)"""
     zeros = lambda shape, inputs: inputs[0].new_zeros(shape)  # noqa: E731
-    parts = [(name, net.get_submodule(name)) for name in REPLACEABLE] if spec.only_whole else ()
+    parts = [(name, net.get_submodule(name)) for name in net.facts.REPLACEABLE] if spec.only_whole else ()
     with hooked(net, recorder, modules=not spec.compiled), torch.no_grad(), idle(parts, "forward", recorder, zeros):
         return to_numpy(net.to(precision(spec))(placed(frames, spec)))[0]
 
@@ -105,7 +104,8 @@ def run_one(name, args, frames):
     net, spec = load_network(args.model, args.weights, **network_options(args)), PASSES[name]
     weights = weights_of(net, args.model)
     save_weights(args.out / name, weights)
-    about = {"model": args.model, "strides": [net.token_stride, net.keyframe_stride], "backend": device.describe()}
+    options = {name: getattr(net, name) for name in net.facts.OPTIONS}
+    about = {"model": args.model, "options": options, "backend": device.describe()}
     about |= {"weights": weight_hashes(weights), "modules": described(net)}
     if spec.compiled:
         net.compile_parts()

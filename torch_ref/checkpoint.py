@@ -22,6 +22,7 @@ from port.weights.rules import quote
 from port.weights.tensors_file import exchange
 
 SUFFIX = ".pth"
+BASICSR = "params."  # the level at which BasicSR keeps its weights
 # Bytes that torch.load cannot make sense of: a crafted pickle can end in almost any of Python's own errors
 READ_ERRORS = (pickle.UnpicklingError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError)
 READ_ERRORS += (ArithmeticError, EOFError, OSError, ImportError, MemoryError, struct.error)
@@ -52,11 +53,14 @@ def save(path: Path, weights: Mapping[str, np.ndarray]) -> None:
 def write(path: Path, weights: Mapping[str, np.ndarray]) -> None:
     """Write to `path` itself, as {"meta": {}, "state_dict": {name: tensor}}, which mmcv loads.
 
+    Where all names begin with `params.`, as {"params": {name: tensor}}, which BasicSR loads.
     Raises OSError, and leaves what it wrote; `save` is the safe form.
     """
     state = {name: _to_tensor(array) for name, array in weights.items()}
+    inside = all(name.startswith(BASICSR) for name in state)
+    tree = {"params": {name.removeprefix(BASICSR): tensor for name, tensor in state.items()}}
     content = io.BytesIO()  # torch.save to a file reports a full disk as an internal error
-    torch.save({"meta": {}, "state_dict": state}, content)
+    torch.save(tree if inside and state else {"meta": {}, "state_dict": state}, content)
     Path(path).write_bytes(content.getbuffer())
 
 

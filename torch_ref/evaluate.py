@@ -7,11 +7,12 @@ from port.evaluate.arguments import evaluate_arguments
 from port.evaluate.run import run_evaluation
 from torch_ref import device
 from torch_ref.infer import load
+from torch_ref.networks import recognise
 
 
 def run(args):
     """Score one data set as `args` say. Returns the exit code; raises PortError."""
-    return run_evaluation(args, load, device.describe, "torch_ref.evaluate")
+    return run_evaluation(args, load, device.describe, "torch_ref.evaluate", recognise)
 
 
 def main(argv=None):

@@ -4,7 +4,6 @@ import torch
 from torch import nn
 
 from port.errors import PortError
-from port.models import ttvsr as facts
 
 SUPPORTED = {"cpu": ("float32", "bfloat16"), "cuda": ("float32", "bfloat16", "float16")}
 
@@ -22,7 +21,7 @@ class InHalf(nn.Module):
 
 
 def use_dtype(net, dtype, device):
-    """Let the convolutions of TTVSR beside the flow network and the attention compute in `dtype`, a name. -> the network
+    """Let the convolutions beside flow network and attention compute in `dtype`, a name. -> the network
 
     Raises PortError where `device` cannot, or is slower than in float32.
     """
@@ -32,6 +31,6 @@ def use_dtype(net, dtype, device):
             "Use float32 (or bfloat16, to see what it does to the pictures)."
         )
     if dtype != "float32":
-        for name in facts.HALF_PARTS:
+        for name in net.facts.HALF_PARTS:
             setattr(net, name, InHalf(getattr(net, name), getattr(torch, dtype)))
     return net

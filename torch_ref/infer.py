@@ -8,7 +8,7 @@ from port.errors import run_command
 from port.infer import infer_arguments, run_inference
 from torch_ref import device
 from torch_ref.half import use_dtype
-from torch_ref.networks import load_network
+from torch_ref.networks import load_network, recognise
 
 
 def load(args):
@@ -27,7 +27,7 @@ def load(args):
 
 def run(args):
     """Upscale one clip as `args` say. Returns the exit code; raises PortError."""
-    return run_inference(args, load, device.describe)
+    return run_inference(args, load, device.describe, recognise)
 
 
 def main(argv=None):

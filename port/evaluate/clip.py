@@ -14,6 +14,7 @@ from port.evaluate.conditions import Conditions
 from port.files import make_folder
 from port.metrics.levels import to_uint8
 from port.metrics.score import score_clip
+from port.models.ttvsr import TOKEN_STRIDE
 from port.parity.probe import Probe
 from port.stream.network import Upscale, crop_output, prepare
 from port.video.clip import Clip, check_bytes
@@ -32,7 +33,7 @@ def evaluate_clip(
     frames = read_frames(clip.lq)
     given = Clip(mirrored_twice(frames) if centre else frames, None, [])
     with _memory_errors(clip.name, given.frames):
-        lrs = prepare(given, conditions.token_stride)
+        lrs = prepare(given, conditions.token_stride or TOKEN_STRIDE)
         start = time.perf_counter()
         output = upscale(lrs, probe)
         seconds = time.perf_counter() - start

@@ -1,10 +1,11 @@
 """What a score depends on beside weights and frames. Every result carries all of it."""
 
 from argparse import Namespace
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from port.data.sets import set_facts
 from port.errors import UsageError
+from port.models.table import OPTIONS, own_options
 from port.models.ttvsr import NUM_BLOCKS, OFFICIAL_CHANNELS, check_config
 
 ROUNDING = "clamped to [0, 1], times 255, rounded half to even to uint8"
@@ -24,6 +25,7 @@ class Conditions:
     scored       "all" frames, or "centre" (port/evaluate/centre.py)
     max_frames   of each clip; None: all
     clips        those asked for by name; None: all of the data set
+    keyframe_stride, token_stride  of the network; None for one that has none
     """
 
     dataset: str
@@ -33,8 +35,8 @@ class Conditions:
     scored: str
     max_frames: int | None
     clips: tuple[str, ...] | None
-    keyframe_stride: int
-    token_stride: int
+    keyframe_stride: int | None
+    token_stride: int | None
     dtype: str
 
     def as_data(self) -> dict[str, object]:
@@ -69,9 +71,17 @@ def conditions_of(args: Namespace) -> Conditions:
     )
 
 
+def of_network(conditions: Conditions, model: str) -> Conditions:
+    """The same without options that the network does not have. Raises PortError where one of these was asked for."""
+    own = own_options(model, {name: getattr(conditions, name) for name in OPTIONS})
+    return replace(conditions, **{name: own.get(name) for name in OPTIONS})
+
+
 def in_words(conditions: dict) -> list[str]:
     """A line for each of them. conditions: `Conditions.as_data()`"""
     frames, clips = conditions["max_frames"], conditions["clips"]
+    options = {name: conditions[name] for name in OPTIONS if conditions[name] is not None}
+    network = "".join(f"{name.replace('_', ' ')} {value}, " for name, value in options.items())
     return [
         f"degradation: {conditions['degradation'] or 'not told'}, x4",
         f"channel: {CHANNEL_WORDS[conditions['channel']]}; crop: {conditions['crop']} pixels on each side",
@@ -79,6 +89,5 @@ def in_words(conditions: dict) -> list[str]:
         f"frames: {INPUT_WORDS[conditions['scored']]}" if frames is None else f"frames: only the first {frames} of each clip",
         *([f"clips: only {', '.join(clips)}"] if clips else []),
         "mean: over the frames of a clip, then over clips; SSIM with an 11x11 Gaussian window, sigma 1.5",
-        f"network: keyframe stride {conditions['keyframe_stride']}, token stride {conditions['token_stride']}, "
-        f"{conditions['dtype']}",
+        f"network: {network}{conditions['dtype']}",
     ]  # fmt: skip

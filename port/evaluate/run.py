@@ -14,11 +14,12 @@ from port.data.clips import ClipPair
 from port.errors import PASSED, PortError, UsageError
 from port.evaluate.choose import choose_clips
 from port.evaluate.clip import evaluate_clip, fed_frames, pictures_of
-from port.evaluate.conditions import Conditions, conditions_of
+from port.evaluate.conditions import Conditions, conditions_of, of_network
 from port.evaluate.shards import share, tell
 from port.evaluate.state import State, stamp
 from port.evaluate.summary import show, summarise
 from port.files import sha256_file
+from port.models.table import facts_of
 from port.parity.probe import Probe
 from port.processes import end_with_parent
 from port.stream.network import Upscale
@@ -28,16 +29,25 @@ Describe = Callable[[], dict]
 MOST_DEVICES = 64
 
 
-def run_evaluation(args: Namespace, load: Load, describe: Describe, module: str) -> int:
+def run_evaluation(
+    args: Namespace,
+    load: Load,
+    describe: Describe,
+    module: str,
+    recognise: Callable[[Path, str], str] = lambda path, model: model,
+) -> int:
     """Score a data set and report on stdout. Returns the exit code; raises PortError.
 
-    load      makes the network of `args` and returns it as a function on arrays
-    describe  versions and device of the framework
-    module    of the column, to start more processes of: `torch_ref.evaluate`
+    load       makes the network of `args` and returns it as a function on arrays
+    describe   versions and device of the framework
+    module     of the column, to start more processes of: `torch_ref.evaluate`
+    recognise  (weights, name or "auto") -> the name of the network
     """
     end_with_parent()
     conditions = conditions_of(args)
     check_arguments(args)
+    args.model = recognise(args.weights, args.model)
+    conditions = of_network(conditions, args.model)
     clips = choose_clips(args, conditions)
     check_save(args.save, clips)
     if args.worker:
@@ -119,7 +129,7 @@ def score(
     note("load ...")
     upscale, sizes = load(args), set()
     with console.progress(args.quiet) as display:
-        steps = Steps(display, clips, conditions)
+        steps = Steps(display, clips, conditions, args.model)
         for clip in clips:
             steps.clip = clip.name
             before = stamp(clip)
@@ -139,10 +149,9 @@ def score(
 class Steps(Probe):
     """A bar that moves on with every step the network enters, over all clips."""
 
-    def __init__(self, display: Progress, clips: Sequence[ClipPair], conditions: Conditions):
+    def __init__(self, display: Progress, clips: Sequence[ClipPair], conditions: Conditions, model: str):
         self.display, self.clip = display, ""
-        # flows and features of a clip, then each frame backward, forward and upsampled
-        total = sum(2 + 3 * fed_frames(clip, conditions) for clip in clips)
+        total = sum(facts_of(model).steps_of(fed_frames(clip, conditions)) for clip in clips)
         self.task = display.add_task("network", total=total)
 
     def step(self, label: str) -> None:

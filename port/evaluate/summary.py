@@ -31,6 +31,7 @@ def summarise(args: Namespace, conditions: Conditions, identity: Mapping, record
         "mean": mean_of_clips([ClipScore.from_data(record) for record in records]),
         "seconds": timings(records),
         "clips": [{name: value for name, value in each.items() if name not in KEPT_BACK} for each in records],
+        "model": args.model,
         "weights": str(args.weights),
         "weights_sha256": identity["weights_sha256"],
         "device": args.device,

@@ -23,6 +23,8 @@ class Tolerances:
     ratio_amplified: float
     curves_ratio: float
     curves_floor_eps: float
+    published_psnr_db: float
+    published_ssim: float
 
 
 def load(path: Path = FILE) -> Tolerances:
@@ -41,4 +43,6 @@ def load(path: Path = FILE) -> Tolerances:
         ratio_amplified=table["ratio"]["amplified"],
         curves_ratio=table["curves"]["ratio"],
         curves_floor_eps=table["curves"]["floor_eps"],
+        published_psnr_db=table["published"]["psnr_db"],
+        published_ssim=table["published"]["ssim"],
     )

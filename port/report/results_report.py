@@ -7,12 +7,13 @@ from rich.table import Table
 
 from port.console import stdout
 from port.files import make_folder, write_json, write_text
+from port.models.table import facts_of
 from port.report import words
 from port.report.markdown_parts import code, plain, table
 from port.report.sections import as_module
 
-MODELS = {"reference": "TTVSR-PyTorch", "port": "TTVSR-MS"}
-SIDES = tuple(MODELS)
+FRAMEWORKS = {"reference": "PyTorch", "port": "MS"}
+SIDES = tuple(FRAMEWORKS)
 SCALE = 4
 
 
@@ -26,7 +27,7 @@ def write_results(folder: Path, result: Mapping) -> None:
 def markdown(result: Mapping) -> str:
     """The page."""
     sections = [
-        f"# TTVSR on {result['dataset']}: results",
+        f"# {title_of(result)} on {result['dataset']}: results",
         verdict(result),
         "## Inference data",
         table(("", ""), inputs(result)),
@@ -46,6 +47,11 @@ def markdown(result: Mapping) -> str:
         "\n".join(f"- {code(as_module(result[side]['environment']['command']), 600)}" for side in SIDES),
     ]  # fmt: skip
     return "\n\n".join(sections) + "\n"
+
+
+def title_of(result: Mapping) -> str:
+    """The network's name as publications write it."""
+    return facts_of(result["reference"].get("model", "")).TITLE
 
 
 def verdict(result: Mapping) -> str:
@@ -75,7 +81,7 @@ def inputs(result: Mapping) -> list[tuple[str, str]]:
 def models(result: Mapping) -> list[tuple[str, ...]]:
     """A row for each framework, and their difference."""
     mean, rows = result["mean"], []
-    for side, name in MODELS.items():
+    for side, framework in FRAMEWORKS.items():
         one = result[side]
         about, seconds, devices = one["environment"], one["seconds"], one["devices"]
         machine = about["processor"] if one["device"] == "cpu" else str(about["device"])
@@ -83,6 +89,7 @@ def models(result: Mapping) -> list[tuple[str, ...]]:
             f"{devices} x {machine}, {about['cores']} cores" if one["device"] == "cpu" else f"{devices} x {machine}"
         )
         warm = seconds["per_sequence_warm"]
+        name = f"{title_of(result)}-{framework}"
         rows.append((name, str(one["device"]).upper(), plain(specification), decibels(mean[f"psnr_{side}"]),
                      f"{mean[f'ssim_{side}']:.4f}", f"{seconds['per_sequence']:.2f}",
                      words.NOTHING if warm is None else f"{warm:.2f}"))  # fmt: skip

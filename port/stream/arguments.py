@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from port.models import ttvsr as facts
+from port.models.table import NETWORKS
 from port.stream.choose import OVERLAP, TILE_OVERLAP, Wanted
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -18,7 +19,7 @@ def infer_arguments(prog: str, devices: Sequence[str], argv: Sequence[str] | Non
     add("--weights", required=True, type=Path, help="weights file of the network")
     add("--input", required=True, type=Path, help="folder of pictures, video file or .npy")
     add("--output", required=True, type=Path, help="folder for PNGs, .mp4 .mov .mkv, or .npy (float32)")
-    add("--model", default="auto", choices=("auto", "ttvsr"), help="auto: read off the weights")
+    add("--model", default="auto", choices=("auto", *NETWORKS), help="auto: read off the weights")
     add("--keyframe-stride", type=positive, default=facts.KEYFRAME_STRIDE, metavar="N", help="frames between keyframes")
     add(
         "--token-stride",

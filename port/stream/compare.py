@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from port.errors import UsageError
-from port.models.ttvsr import SCALE
+from port.models.vsr import SCALE
 from port.video.clip import VIDEOS_OUT
 
 DIVIDER = 4  # white pixels between the halves; even, as 4:2:0 wants it

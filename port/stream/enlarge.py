@@ -8,9 +8,10 @@ import numpy as np
 from rich.progress import Progress
 
 from port.errors import PortError
+from port.models.table import facts_of
 from port.parity.memory import peak_bytes
 from port.stream.job import Job
-from port.stream.network import NetworkProgress, crop_output, finish, prepare, steps_of
+from port.stream.network import NetworkProgress, crop_output, finish, prepare
 from port.stream.run import Run
 from port.stream.tiles import in_tiles, tile_count
 from port.stream.windows import Window, cut, plan
@@ -59,7 +60,7 @@ def steps_left(run: Run, job: Job) -> int | None:
     choice = run.choice
     left = [w for w in plan(run.source.count, choice.window, choice.overlap) if not job.has(w)]
     tiles = tile_count(run.size, choice.tile, choice.tile_overlap, run.args.token_stride)
-    return tiles * sum(steps_of(window.end - window.start) for window in left)
+    return tiles * sum(facts_of(run.args.model).steps_of(window.end - window.start) for window in left)
 
 
 @contextmanager

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from port.models.ttvsr import SCALE
+from port.models.table import NETWORKS
+from port.models.vsr import SCALE
 
 GIB = 2**30
 OUTPUT_BYTES = 3 * SCALE**2 * 4  # per pixel and frame of a blended window
@@ -34,9 +35,14 @@ class Cost:
 
 
 COSTS = {
-    "torch": Cost(0.45e9, 1300, 18_200),
-    "mindspore": Cost(0.85e9, 1510, 25_800),
+    ("ttvsr", "torch"): Cost(0.45e9, 1300, 18_200),
+    ("ttvsr", "mindspore"): Cost(0.85e9, 1510, 25_800),
 }
+
+
+def cost_of(model: str, framework: str) -> Cost | None:
+    """What a network takes in a framework; None where nobody measured. One not known by name is taken for TTVSR."""
+    return COSTS.get((model if model in NETWORKS else "ttvsr", framework))
 
 
 def available() -> float:

@@ -7,19 +7,15 @@ from rich.progress import Progress
 
 from port.errors import PortError
 from port.metrics.levels import to_uint8
-from port.models import ttvsr as facts
+from port.models.ttvsr import TOKEN_STRIDE, least_side
+from port.models.vsr import SCALE
 from port.parity.probe import Probe
 from port.video.clip import Clip
 
 Upscale = Callable[[np.ndarray, Probe], np.ndarray]  # (1, t, 3, h, w) float32 -> (1, t, 3, 4h, 4w), telling the probe
 
 
-def least_side(token_stride: int) -> int:
-    """The smallest side in pixels that the network takes."""
-    return max(facts.MIN_SIZE, 2 * token_stride)
-
-
-def prepare(clip: Clip, token_stride: int = facts.TOKEN_STRIDE) -> np.ndarray:
+def prepare(clip: Clip, token_stride: int = TOKEN_STRIDE) -> np.ndarray:
     """What the network is given. -> (1, t, 3, h, w) float32 RGB in [0, 1], h and w at least 64
 
     8-bit values are divided by 255 in float32. Sides under 64 are reflected up to it at the right and bottom, as often
@@ -35,8 +31,8 @@ def prepare(clip: Clip, token_stride: int = facts.TOKEN_STRIDE) -> np.ndarray:
 def crop_output(output: np.ndarray, count: int, size: tuple[int, int]) -> np.ndarray:
     """Cut off what `prepare` added. (1, t, 3, 4h', 4w') -> (1, t, 3, 4h, 4w) for `count` frames of `size` (h, w)"""
     h, w = size
-    cropped = output[..., : facts.SCALE * h, : facts.SCALE * w]
-    if cropped.shape != (1, count, 3, facts.SCALE * h, facts.SCALE * w):
+    cropped = output[..., : SCALE * h, : SCALE * w]
+    if cropped.shape != (1, count, 3, SCALE * h, SCALE * w):
         raise PortError(f"the network gave {output.shape} for {count} frames of {w}x{h}: it does not enlarge by 4.")
     return cropped
 
@@ -44,11 +40,6 @@ def crop_output(output: np.ndarray, count: int, size: tuple[int, int]) -> np.nda
 def finish(output: np.ndarray) -> np.ndarray:
     """Frames to look at. (1, t, 3, h, w) nominally in [0, 1] -> (t, h, w, 3) uint8, clamped and rounded"""
     return to_uint8(np.ascontiguousarray(output[0].transpose(0, 2, 3, 1)))
-
-
-def steps_of(frames: int) -> int:
-    """Steps the network enters for a window: flows and features, then each frame backward, forward and upsampled."""
-    return 2 + 3 * frames
 
 
 class NetworkProgress(Probe):

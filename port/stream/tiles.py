@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from port.errors import UsageError
-from port.models.ttvsr import SCALE
+from port.models.vsr import SCALE
 
 
 @dataclass(frozen=True)

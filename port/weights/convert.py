@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from port.errors import PortError
+from port.errors import PortError, UsageError
 from port.files import git_blob_sha1, sha256_file, whole_file
 from port.weights import tensors_file
 from port.weights.canonical import Canonical, Dropped, canonicalise
@@ -34,7 +34,7 @@ class Format(Protocol):
 class Loaded:
     """The checked weights of a file.
 
-    config   sizes of the network, for TTVSR a TTVSRConfig
+    config   sizes of the network, such as a TTVSRConfig
     weights  torch name -> float32 array, in the network's order
     dtypes   element types in the file
     """
@@ -66,6 +66,7 @@ def load_checkpoint(path: Path | str, load: Load, model: str = AUTO, params: str
     dropped = {name: reason for known in MODELS.values() for name, reason in known.dropped.items()}
     found = canonicalise(path, raw, dropped, params)
     network = detect(path, found.weights, model)
+    _respell(path, network, found)
     if path.suffix == MS_SUFFIX:
         _rename_back(network, found)
     config = _read_config(path, network, found)
@@ -74,6 +75,25 @@ def load_checkpoint(path: Path | str, load: Load, model: str = AUTO, params: str
     dtypes = tuple(sorted(set(found.dtypes.values())))
     weights = check_arrays(path, network, found, expected)
     return Loaded(network, config, weights, dtypes, found.dropped, found.notes)
+
+
+def _respell(path: Path, model: Model, found: Canonical) -> None:
+    """Names of other frameworks to those of this project, and a note of it; names without a rule stay, for the check of names.
+
+    Raises PortError where a tensor is there under two spellings.
+    """
+    for framework, spelling in model.spellings.items():
+        rules = spelling.rules
+        if rules is None:
+            continue
+        new = {name: rules.inverse(name) for name in found.weights if rules.matches_inverse(name)}
+        new = {name: own for name, own in new.items() if own != name}
+        if twice := [name for name, own in new.items() if own in found.weights]:
+            raise PortError(f"{path}: {quote(twice[0])} and {quote(new[twice[0]])} are two names of the same tensor.")
+        found.weights = {new.get(name, name): array for name, array in found.weights.items()}
+        found.dtypes = {new.get(name, name): dtype for name, dtype in found.dtypes.items()}
+        if new:
+            found.notes.append(f"The file spells {len(new)} names as {framework} does.")
 
 
 def _read_config(path: Path, model: Model, found: Canonical) -> Any:
@@ -93,27 +113,46 @@ def _rename_back(model: Model, found: Canonical) -> None:
 
 
 def convert(
-    source: Path, target: Path, reader: Format, writer: Format, model: str = AUTO, params: str | None = None
+    source: Path,
+    target: Path,
+    reader: Format,
+    writer: Format,
+    model: str = AUTO,
+    params: str | None = None,
+    names: str | None = None,
 ) -> Summary:
     """Convert a checkpoint and prove the result before it takes its name.
 
     reader, writer  the modules of the two formats; names follow the suffix of `target`
+    names           the framework whose spelling a .pth gets; None: that of the official files
     Raises PortError; then `target` is as it was before.
     """
     found = load_checkpoint(source, reader.load, model, params)
+    named = name_for_file(found.model, found.weights, target.suffix, names)
     with whole_file(target) as draft:
-        writer.write(draft, name_for_file(found.model, found.weights, target.suffix))
+        writer.write(draft, named)
         prove_equal(target, found.weights, load_checkpoint(draft, writer.load, found.model.name).weights)
         digest = sha256_file(draft)
     return _summarise(source, target, found, digest)
 
 
-def name_for_file(model: Model, weights: Mapping[str, np.ndarray], suffix: str) -> dict[str, np.ndarray]:
-    """The weights under the names that a file of that format uses."""
+def name_for_file(
+    model: Model, weights: Mapping[str, np.ndarray], suffix: str, names: str | None = None
+) -> dict[str, np.ndarray]:
+    """The weights under the names that a file of that format uses. names: as in `convert`
+
+    Raises UsageError for a spelling that the network does not have, or that the format has no use for.
+    """
+    if names is not None and (suffix != TORCH_SUFFIX or names not in model.spellings):
+        known = f"{model.name} has: {', '.join(model.spellings)}" if suffix == TORCH_SUFFIX else "it is for .pth files"
+        raise UsageError(f"--names {names} does not go with a {suffix} file of {model.name}; {known}.")
     if suffix == MS_SUFFIX:
         return {model.rules.forward(name): array for name, array in weights.items()}
-    prefix = model.file_prefix if suffix == TORCH_SUFFIX else ""
-    return {prefix + name: array for name, array in weights.items()}
+    if suffix != TORCH_SUFFIX:
+        return dict(weights)
+    spelling = model.spellings[names or next(iter(model.spellings))]
+    respelt = spelling.rules.forward if spelling.rules else lambda name: name
+    return {spelling.prefix + respelt(name): array for name, array in weights.items()}
 
 
 def prove_equal(target: Path, written: Mapping[str, np.ndarray], read: Mapping[str, np.ndarray]) -> None:

@@ -10,6 +10,18 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
+class Spelling:
+    """How a framework names a network's tensors in its .pth files.
+
+    rules   torch name as in this project -> name there; None where they are the same
+    prefix  before every name there; "params." is a level of its own in the file
+    """
+
+    prefix: str
+    rules: RuleTable | None = None
+
+
+@dataclass(frozen=True)
 class Model:
     """One entry of the registry; every part is data or a function of one network's module.
 
@@ -18,7 +30,7 @@ class Model:
     expected_shapes  its sizes -> shape by torch name, in the order of the network
     dropped          names, or beginnings ending in a dot, left out on purpose -> reason
     official         git blob id -> name of a published file
-    file_prefix      what the official code puts before every name in its .pth files
+    spellings        how .pth files spell its names, by framework; the first is that of the official files
     buffers          torch names of tensors that training never changes
     """
 
@@ -29,5 +41,5 @@ class Model:
     expected_shapes: Callable[[Any], Shapes]
     dropped: Mapping[str, str]
     official: Mapping[str, str]
-    file_prefix: str
+    spellings: Mapping[str, Spelling]
     buffers: frozenset[str]

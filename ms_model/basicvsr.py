@@ -1,0 +1,62 @@
+"""BasicVSR: features carried along the clip in both directions (Chan et al., CVPR 2021, arXiv 2012.02181)."""
+
+import mindspore.ops as F
+
+from ms_model.blocks import ResidualTrunk
+from ms_model.vsr import VideoSR, backward_steps, forward_steps
+from ms_model.warp import flow_warp
+from port.models import basicvsr as facts
+
+
+class BasicVSR(VideoSR):
+    """The network. `net(lrs)`: (n, t, 3, h, w) RGB in [0, 1] -> (n, t, 3, 4h, 4w), not clamped.
+
+    Parameter names are those of mmediting. Raises PortError for frames that it cannot take.
+    """
+
+    facts = facts
+
+    def __init__(self, mid_channels=facts.OFFICIAL_CHANNELS, num_blocks=facts.NUM_BLOCKS):
+        super().__init__()
+        facts.check_config(mid_channels, num_blocks)
+        self.mid_channels = mid_channels
+        self.backward_resblocks = ResidualTrunk(3 + mid_channels, mid_channels, num_blocks)
+        self.forward_resblocks = ResidualTrunk(3 + mid_channels, mid_channels, num_blocks)
+        self.add_upsampler(2, mid_channels)
+
+    def parts(self):
+        """Modules without data-dependent control flow, in which most of the time is spent."""
+        return self.spynet, self.backward_resblocks, self.forward_resblocks
+
+    def construct(self, lrs):
+        self.check(lrs)
+        t = lrs.shape[1]
+        flows_backward, flows_forward = self._flows(lrs)
+        backward = self._propagate("bwd", self.backward_resblocks, lrs, backward_steps(flows_backward, t))
+        forward = self._propagate("fwd", self.forward_resblocks, lrs, forward_steps(flows_forward, t))
+        frames = []
+        for i in range(t):
+            self.probe.step(f"up.{i:02d}")
+            frames.append(self.probe("frame", self._upsample(backward[i], forward[i], lrs[:, i])))
+        return F.stack(frames, axis=1)
+
+    def _propagate(self, name, trunk, lrs, steps):
+        """Carry features along the clip in one direction, which knows nothing of the other.
+
+        lrs (n, t, 3, h, w); steps: (frame, flow (n, 2, h, w) to the frame before it in this direction, or None)
+        -> list over frames of (n, c, h, w)
+        """
+        n, t, _, h, w = lrs.shape
+        prop = F.zeros((n, self.mid_channels, h, w), lrs.dtype)
+        propagated = [None] * t
+        for i, flow in steps:
+            self.probe.step(f"{name}.{i:02d}")
+            if flow is not None:
+                prop = self.probe("warped_feat_prop", flow_warp(prop, flow, padding="zeros"))
+            prop = trunk(F.cat([lrs[:, i], prop], axis=1))
+            propagated[i] = prop = self.probe("feat_prop", prop)
+        return propagated
+
+    def _upsample(self, backward, forward, lr):
+        """Fuse both directions and enlarge. (n, c, h, w) twice, lr (n, 3, h, w) -> (n, 3, 4h, 4w)"""
+        return self._enlarge(F.cat([backward, forward], axis=1), lr)
