@@ -16,7 +16,7 @@ from port.errors import PARITY_FAILED, PASSED, PortError
 from port.parity.kernel_gaps import Gap, load
 from port.parity.kernels import KERNELS
 from port.parity.measure import EPS32, rms
-from port.parity.pair_verify import surroundings
+from port.parity.pair_start import surroundings
 from port.weights import tensors_file
 
 CHANGED = 1.25  # a figure that is so many times the table's, or the table's so many times it, has changed

@@ -74,6 +74,7 @@ def summarise(run: Run, windows: Sequence[Window], environment: dict) -> dict:
         "seconds": {name: round(value, 3) for name, value in run.seconds.items()},
         "seconds_per_frame": round(run.seconds["network"] / run.computed, 4) if run.computed else None,
         "peak_memory": peak_bytes(),
+        "peak_memory_after": {str(frames): peak for frames, peak in run.memory},
         "estimated_memory": None if run.estimated is None else round(run.estimated),
         "dtype": args.dtype,
         "device": args.device,

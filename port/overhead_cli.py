@@ -15,8 +15,9 @@ from port import console
 from port.errors import PARITY_FAILED, PASSED, PortError, UsageError
 from port.files import make_folder, write_text
 from port.parity.overhead import CONVOLUTIONS, GOALS, MEMORY_GOAL, REPEATS, check_repeats
-from port.parity.pair_verify import ROOT, surroundings
+from port.parity.pair_start import surroundings
 from port.parity.verify import read_input
+from port.processes import ROOT
 from port.report.overhead_report import show, write_overhead_report
 
 SCHEMA = 1

@@ -12,7 +12,8 @@ from port.errors import PARITY_FAILED, PASSED, UsageError
 from port.files import make_folder
 from port.parity.pair import load_pair
 from port.parity.pair_capture import DTYPES
-from port.parity.pair_verify import SIDES, capture_alone, capture_side, compare_folders, make_report
+from port.parity.pair_start import SIDES, capture_alone, capture_side
+from port.parity.pair_verify import compare_folders, make_report
 from port.parity.selection import STAGES, Selection, check_names, make_selection
 from port.parity.trace import Trace
 from port.report.diff import Earlier, make_diff, read_earlier

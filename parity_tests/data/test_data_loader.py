@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from parity_tests.data.made_sets import make_reds
+from parity_tests.processes import gone, within
 from port.cli import main
 from port.data.augment import Recipe
 from port.data.batches import Batches
@@ -36,14 +37,6 @@ def batches(root):
 
 def same(a, b):
     return all(np.array_equal(x, y) and x.dtype == y.dtype for x, y in zip(a, b, strict=True))
-
-
-def gone(pid):
-    """Whether a process has ended, or only waits to be reaped."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -143,10 +136,7 @@ def test_no_worker_outlives_its_program(end, code, root):
     _, errors = process.communicate(timeout=20)
     assert process.returncode == code
     assert errors.count("Traceback") <= 1, "workers keep silent"
-    deadline = time.monotonic() + 10
-    while not all(map(gone, workers)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert all(map(gone, workers))
+    assert within(10, lambda: all(map(gone, workers)))
 
 
 def test_workers_do_not_run_the_main_module_again(root):

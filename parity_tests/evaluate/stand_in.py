@@ -1,11 +1,14 @@
 """`evaluate` of a column whose network repeats every pixel four times: `python -m parity_tests.evaluate.stand_in`
 
 STAND_IN_DIES_AT=n  the process is killed at its n-th clip (from 0)
+STAND_IN_RESTS=DIR  its first clip takes a minute; a file named by the process's id in DIR says that it has begun
 """
 
 import os
 import signal
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 
@@ -28,6 +31,9 @@ def load(args):
     def upscale(lrs, probe):
         if os.environ.get("STAND_IN_DIES_AT") == str(len(given)):
             os.kill(os.getpid(), signal.SIGKILL)
+        if folder := os.environ.get("STAND_IN_RESTS"):
+            (Path(folder) / str(os.getpid())).touch()
+            time.sleep(60)
         given.append(lrs.shape)
         for label in [
             "flows",

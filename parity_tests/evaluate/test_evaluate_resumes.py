@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from parity_tests.evaluate import stand_in
 from parity_tests.evaluate.conftest import CLIPS
+from parity_tests.processes import gone, within
 from port.errors import UsageError
 from port.evaluate.shards import _environment
 from port.parity.overhead import cores
@@ -109,8 +111,9 @@ def test_pictures_that_are_wanted_later_are_made_later(reds4, evaluate, tmp_path
 # ------------------------------------------------------------------------------------------------ many processes
 
 
-def in_processes(folder, *flags, **environment):
-    command = [
+def command(folder, *flags, **environment):
+    """What starts the command, and its surroundings."""
+    words = [
         sys.executable,
         "-m",
         "parity_tests.evaluate.stand_in",
@@ -119,12 +122,17 @@ def in_processes(folder, *flags, **environment):
         "--dataset",
         "reds4",
     ]
-    command += ["--root", folder / "REDS", "--json", *FRAMES, *flags]
+    words += ["--root", folder / "REDS", "--json", *FRAMES, *flags]
     around = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    around |= {"PYTHONPATH": str(REPO), **environment}
-    return subprocess.run(
-        [str(word) for word in command], cwd=folder, env=around, capture_output=True, text=True, timeout=120
-    )
+    return {
+        "args": [str(word) for word in words],
+        "cwd": folder,
+        "env": around | {"PYTHONPATH": str(REPO), **environment},
+    }
+
+
+def in_processes(folder, *flags, **environment):
+    return subprocess.run(**command(folder, *flags, **environment), capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize("devices", [2, 3])  # three processes take 2, 1 and 1 of four clips
@@ -149,6 +157,21 @@ def test_a_process_that_dies_is_told_and_the_rest_is_kept(reds4, evaluate, tmp_p
     again = evaluate(*FRAMES)
     assert again["resumed"] == len(kept)
     assert numbers(again) == numbers(evaluate(*FRAMES, "--fresh"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_processes_end_with_the_one_that_started_them(reds4, evaluate, tmp_path, number):
+    """They would take a minute for their clip, and are not even told: the first signal ends Python before any cleaning up."""
+    (resting := tmp_path / "resting").mkdir()
+    with subprocess.Popen(
+        **command(tmp_path, "--devices", "2", STAND_IN_RESTS=str(resting)), stdout=subprocess.PIPE
+    ) as parent:
+        assert within(60, lambda: len(list(resting.iterdir())) == 2)
+        workers = [int(path.name) for path in resting.iterdir()]
+        assert parent.pid not in workers and not any(map(gone, workers))
+        parent.send_signal(number)
+    assert parent.returncode == -number
+    assert within(10, lambda: all(map(gone, workers)))
 
 
 def test_an_error_in_a_process_is_shown(reds4, evaluate, tmp_path):

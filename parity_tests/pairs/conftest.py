@@ -8,14 +8,8 @@ from pathlib import Path
 import pytest
 
 from port import cli
-from port.parity.pair_verify import (
-    PORT_PASSES,
-    capture_alone,
-    capture_side,
-    compare_folders,
-    make_report,
-    surroundings,
-)
+from port.parity.pair_start import PORT_PASSES, capture_alone, capture_side, surroundings
+from port.parity.pair_verify import compare_folders, make_report
 
 SMALL_PAIR = Path(__file__).with_name("small_pair.py")
 

@@ -13,7 +13,8 @@ from port.parity.compare import Stage
 from port.parity.kernel_gaps import Gaps, load, pass_known_gaps
 from port.parity.kernels import KERNELS
 from port.parity.pair_compare import compare_sites
-from port.parity.pair_verify import capture_side, compare_folders, make_report
+from port.parity.pair_start import capture_side
+from port.parity.pair_verify import compare_folders, make_report
 from port.parity.trace import Trace, TraceWriter
 
 GAP_PAIR = Path(__file__).with_name("gap_pair.py")

@@ -10,7 +10,7 @@ import pytest
 from parity_tests.pairs.conftest import SMALL_PAIR
 from port import cli
 from port.errors import PortError
-from port.parity.pair_verify import capture_side
+from port.parity.pair_start import capture_side
 
 
 def code_of(*words):

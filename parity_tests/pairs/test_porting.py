@@ -13,7 +13,7 @@ import pytest
 
 from parity_tests.pairs.conftest import capture_ports
 from port import cli
-from port.parity.pair_verify import capture_side
+from port.parity.pair_start import capture_side
 
 DENOISER = Path(__file__).with_name("denoiser_pair.py")
 FINISHED = "The finished port"

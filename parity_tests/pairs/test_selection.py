@@ -7,7 +7,7 @@ import pytest
 from parity_tests.pairs.conftest import changed_pair
 from port import cli
 from port.errors import UsageError
-from port.parity.pair_verify import CAST, PORT_PASSES, REFERENCE_PASSES
+from port.parity.pair_start import CAST, PORT_PASSES, REFERENCE_PASSES
 from port.parity.selection import EVERYTHING, STAGES, Selection, make_selection, module_at
 
 

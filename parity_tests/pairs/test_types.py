@@ -11,7 +11,8 @@ from port import cli
 from port.parity import tolerance
 from port.parity.measure import EPS32, eps_of
 from port.parity.pair_capture import Types, applicable, in_words
-from port.parity.pair_verify import capture_side, compare_folders, make_report
+from port.parity.pair_start import capture_side
+from port.parity.pair_verify import compare_folders, make_report
 from port.parity.ratio import error_ratios
 
 ACT = "nn.LeakyReLU(0.1)\n            self.pool = nn.AvgPool2d(2, stride=2)"

@@ -6,6 +6,7 @@ HALT_IN_WRITE=N   the Nth checkpoint stops in the middle of its file, for as lon
 FULL_DISK=N       the disk is full when the Nth checkpoint is written
 POISON=N          in iteration N one pixel of the truth is no number
 SPIKE=N           in iteration N the truth is a thousand times too bright
+PATIENCE=S        seconds that other processes get to end by themselves once one has failed
 """
 
 import errno
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from port.data.batches import Batches
 from port.models import ttvsr as facts
+from port.train import launch
 from port.weights import tensors_file
 
 SIDE = 16
@@ -60,6 +62,7 @@ def hook_batches(batch):
 
 if __name__ == "__main__":
     facts.MIN_SIZE = SIDE
+    launch.PATIENCE = number("PATIENCE") or launch.PATIENCE
     tensors_file.write = hook_writes(tensors_file.write)
     Batches.batch = hook_batches(Batches.batch)
     processes = importlib.import_module(f"{sys.argv[1]}.distributed")

@@ -10,17 +10,17 @@ from parity_tests.train.conftest import COLUMNS, finish, flags, losses_of, start
 from port.train.keep import Keeper
 from port.weights import tensors_file
 
-ITERATIONS = 6
+ITERATIONS = 4  # the flow network thaws after two
 
 
 def killed_in_write(column, out, arguments):
-    """Stopped half way through the file of its second checkpoint, iteration 4, and killed there."""
+    """Stopped half way through the file of its second checkpoint, iteration 2, and killed there."""
     process = start(column, out, arguments, HALT_IN_WRITE="2")
     assert process.stdout.readline() == "halted\n", process.stderr.read()[-3000:]
     process.kill()
     process.communicate()
-    assert sorted(losses_of(out)) == [1, 2, 3, 4]  # those after the last whole checkpoint are to be done again
-    assert [path.stem for path in Keeper(out, 2).all()] == [f"{2:010d}"]
+    assert sorted(losses_of(out)) == [1, 2]  # those after the last whole checkpoint are to be done again
+    assert [path.stem for path in Keeper(out, 2).all()] == [f"{1:010d}"]
     assert len(list((out / "checkpoints").glob(".*part*"))) == 1  # the half file is there
 
 
@@ -38,7 +38,7 @@ def killed_at_random(column, out, arguments, seed):
 @pytest.mark.slow
 @pytest.mark.parametrize("column", COLUMNS)
 def test_killed_runs_end_with_the_bits_of_an_unbroken_one(column, clips, tmp_path):
-    arguments = flags(clips, f"iterations={ITERATIONS}", "save_every=2")
+    arguments = flags(clips, f"iterations={ITERATIONS}", "save_every=1")
     unbroken = start(column, tmp_path / "unbroken", arguments)
     killed_in_write(column, tmp_path / "killed", arguments)
     killed_at_random(column, tmp_path / "killed", arguments, seed=column)

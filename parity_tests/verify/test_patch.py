@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from parity_tests.ops.both import make_weights
-from port.parity import pair_verify
+from port.parity import pair_start, pair_verify
 from port.parity.clip_training import SIDE, cut_patch, verify_patch
 from port.parity.verify import Job, capture_reference, prepare
 from port.weights import tensors_file
@@ -74,8 +74,18 @@ def test_a_flow_network_that_is_not_frozen_is_named(trained, tmp_path):
     for name in ("imposed", "forced", "tiny"):
         shutil.copytree(patch / "port" / name, port / name)
     weights = patch / "reference" / "reference" / "weights.safetensors"
-    command = [sys.executable, "-m", "ms_model.capture_pair", str(pair), "--out", str(port), "--passes", "updates", "--quiet"]
-    pair_verify.run([*command, "--reference", str(patch / "reference"), "--weights", str(weights)])
+    command = [
+        sys.executable,
+        "-m",
+        "ms_model.capture_pair",
+        str(pair),
+        "--out",
+        str(port),
+        "--passes",
+        "updates",
+        "--quiet",
+    ]
+    pair_start.run([*command, "--reference", str(patch / "reference"), "--weights", str(weights)])
     compared = pair_verify.compare_folders(patch / "reference", port, own_training=False)
     assert not compared.passed and not compared.stages["training"].passed
     wrong = {row.site for row in compared.stages["training"].failing}

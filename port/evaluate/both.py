@@ -12,7 +12,8 @@ from port.evaluate.arguments import words_of
 from port.evaluate.conditions import in_words
 from port.files import make_folder, sha256_file
 from port.metrics.score import ClipScore
-from port.parity.pair_verify import ROOT, surroundings
+from port.parity.pair_start import surroundings
+from port.processes import ROOT
 
 SCHEMA = 1
 READS = {"torch_ref": (".pth", ".safetensors"), "ms_model": (".ckpt", ".safetensors")}

@@ -18,7 +18,7 @@ from port.models.ttvsr import TOKEN_STRIDE
 from port.parity.probe import Probe
 from port.stream.network import Upscale, crop_output, prepare
 from port.video.clip import Clip, check_bytes
-from port.video.pictures import read_picture, write_picture
+from port.video.pictures import read_picture, read_pictures, write_picture
 
 
 def evaluate_clip(
@@ -74,16 +74,12 @@ def fed_frames(clip: ClipPair, conditions: Conditions) -> int:
 
 def read_frames(paths: Sequence[Path]) -> np.ndarray:
     """Pictures of one size. -> (t, h, w, 3) uint8"""
-    first = read_picture(paths[0])
+    pictures = read_pictures(paths)
+    first = next(pictures)
     check_bytes(len(paths), first.nbytes, paths[0].parent)
     frames = np.empty((len(paths), *first.shape), np.uint8)
-    for index, path in enumerate(paths):
-        frame = read_picture(path)
-        if frame.shape != first.shape:
-            raise PortError(
-                f"{path} is {frame.shape[1]}x{frame.shape[0]}, but {paths[0].name} before it is "
-                f"{first.shape[1]}x{first.shape[0]}. All frames of a clip must have one size."
-            )
+    frames[0] = first
+    for index, frame in enumerate(pictures, start=1):
         frames[index] = frame
     return frames
 

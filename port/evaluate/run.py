@@ -7,8 +7,6 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from rich.progress import Progress
-
 from port import console
 from port.data.clips import ClipPair
 from port.errors import PASSED, PortError, UsageError
@@ -20,8 +18,8 @@ from port.evaluate.state import State, stamp
 from port.evaluate.summary import show, summarise
 from port.files import sha256_file
 from port.models.table import facts_of
-from port.parity.probe import Probe
-from port.stream.network import Upscale
+from port.processes import end_with_parent
+from port.stream.network import NetworkProgress, Upscale
 
 Load = Callable[[Namespace], Upscale]
 Describe = Callable[[], dict]
@@ -42,6 +40,7 @@ def run_evaluation(
     module     of the column, to start more processes of: `torch_ref.evaluate`
     recognise  (weights, name or "auto") -> the name of the network
     """
+    end_with_parent()
     conditions = conditions_of(args)
     check_arguments(args)
     args.model = recognise(args.weights, args.model)
@@ -127,9 +126,10 @@ def score(
     note("load ...")
     upscale, sizes = load(args), set()
     with console.progress(args.quiet) as display:
-        steps = Steps(display, clips, conditions, args.model)
+        total = sum(facts_of(args.model).steps_of(fed_frames(clip, conditions)) for clip in clips)
+        steps = NetworkProgress(display, total)
         for clip in clips:
-            steps.clip = clip.name
+            steps.doing = clip.name
             before = stamp(clip)
             record = evaluate_clip(clip, conditions, upscale, steps, args.save)
             size = tuple(record["input_size"])
@@ -142,15 +142,3 @@ def score(
             sizes.add(size)
             note(f"{clip.name}: {record['frames']} frames, {record['seconds']:.1f} s")
             yield record
-
-
-class Steps(Probe):
-    """A bar that moves on with every step the network enters, over all clips."""
-
-    def __init__(self, display: Progress, clips: Sequence[ClipPair], conditions: Conditions, model: str):
-        self.display, self.clip = display, ""
-        total = sum(facts_of(model).steps_of(fed_frames(clip, conditions)) for clip in clips)
-        self.task = display.add_task("network", total=total)
-
-    def step(self, label: str) -> None:
-        self.display.update(self.task, advance=1, description=f"{self.clip} {label}")

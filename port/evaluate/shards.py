@@ -15,7 +15,7 @@ from port.console import note
 from port.errors import PortError, UsageError
 from port.files import write_json
 from port.parity.overhead import cores
-from port.parity.pair_verify import surroundings
+from port.parity.pair_start import surroundings
 
 VISIBLE = {"cuda": "CUDA_VISIBLE_DEVICES", "ascend": "ASCEND_RT_VISIBLE_DEVICES"}
 

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.progress import Progress
 
 from port import console
 from port.errors import PASSED
 from port.export.driver import Driver, check_clip
 from port.export.manifest import Export, read_manifest
 from port.metrics.levels import to_uint8
-from port.parity.probe import Probe
+from port.models import ttvsr
 from port.stream.arguments import positive
+from port.stream.network import NetworkProgress
 from port.video.read import read_clip
 from port.video.write import check_rate, check_target, write_clip
 
@@ -46,7 +46,7 @@ def run_parts(
         start = time.perf_counter()
         driver = open_parts(export)
         loaded = time.perf_counter()
-        output = driver(lrs, Steps(display, lrs.shape[1]))[0]
+        output = driver(lrs, NetworkProgress(display, ttvsr.steps_of(lrs.shape[1]), "parts"))[0]
         done = time.perf_counter()
     levels = output if target == "array" else to_uint8(np.ascontiguousarray(output.transpose(0, 2, 3, 1)))
     write_clip(args.output, levels, fps, clip.names)
@@ -58,14 +58,3 @@ def run_parts(
     else:
         console.stdout.print(f"{args.output}: {len(output)} frames, {done - loaded:.2f} s", markup=False)
     return PASSED
-
-
-class Steps(Probe):
-    """A bar that moves on with every step."""
-
-    def __init__(self, display: Progress, frames: int):
-        self.display = display
-        self.task = display.add_task("parts", total=2 + 3 * frames)  # flows, features; each frame three times
-
-    def step(self, label: str) -> None:
-        self.display.update(self.task, advance=1, description=f"parts {label}")

@@ -10,7 +10,8 @@ import numpy as np
 
 from port.files import make_folder, write_text
 from port.models.vsr import MIN_SIZE
-from port.parity.pair_verify import Compared, capture_side, compare_folders
+from port.parity.pair_start import capture_side
+from port.parity.pair_verify import Compared, compare_folders
 from port.weights import tensors_file
 
 FRAMES, SIDE = 3, MIN_SIZE  # the least that an attention can choose in: two keyframes before the last frame

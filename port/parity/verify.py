@@ -21,12 +21,12 @@ from port.parity.clip_compare import Compared, compare_clip, decides_alike
 from port.parity.clip_report import clip_stages, make_report, new_causes, series_of
 from port.parity.clip_training import verify_patch
 from port.parity.compare import Stage
+from port.parity.pair_start import surroundings
 from port.parity.pair_verify import Compared as PairCompared
-from port.parity.pair_verify import surroundings
 from port.parity.trace import Trace
+from port.processes import ROOT
 from port.video.read import read_clip
 
-ROOT = Path(__file__).resolve().parents[2]
 CLOSER_LOOKS = 4  # steps looked into; what goes wrong first may lie before the step that shows it first
 PORT_PASSES = "forced,free,compiled"
 

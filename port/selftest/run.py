@@ -14,7 +14,8 @@ from pathlib import Path
 
 from port.errors import PortError
 from port.parity.pair_capture import FINISHED, REFUSED
-from port.parity.pair_verify import capture_side, compare_folders, surroundings, traces_in
+from port.parity.pair_start import capture_side, surroundings
+from port.parity.pair_verify import compare_folders, traces_in
 from port.parity.trace import Trace
 from port.selftest import attention, choices, metric, recurrent, resample, ttvsr, vision
 from port.selftest.baselines import NAMES, judge

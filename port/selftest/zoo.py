@@ -10,10 +10,10 @@ import numpy as np
 from port.errors import PortError
 from port.files import make_folder
 from port.parity.pair import import_file
+from port.processes import ROOT
 from port.selftest import video
 from port.selftest.fault import Edit
 
-ROOT = Path(__file__).resolve().parents[2]
 PORTS = ROOT / "ms_model"
 FILES = {"ttvsr": "video"}  # in zoo/, where it is called otherwise than the network
 SHARED = ("ttvsr",)  # networks made of the files that follow
@@ -25,6 +25,7 @@ PAIR = '''"""The network {network} of the self-test: {title}."""
 from pathlib import Path
 
 from port.parity.pair import import_file
+from port.processes import ROOT
 from port.selftest.zoo import INPUTS, VALUES_OF, changed
 
 VALUES = VALUES_OF["{network}"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from port.files import write_json, write_text
 from port.parity import tolerance
-from port.parity.pair_verify import surroundings
+from port.parity.pair_start import surroundings
 from port.shrink.keep import CODE
 
 TEMPLATES = Path(__file__).with_name("templates")

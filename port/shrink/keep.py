@@ -22,9 +22,10 @@ from port.files import make_folder, whole_file, write_json
 from port.parity.call import arguments_of
 from port.parity.causes import Cause
 from port.parity.pair import load_pair
-from port.parity.pair_verify import ROOT, Compared
+from port.parity.pair_verify import Compared
 from port.parity.recorder import GRADIENT
 from port.parity.trace import Trace
+from port.processes import ROOT
 from port.shrink.siblings import copy_with_siblings
 from port.weights import tensors_file
 

@@ -9,6 +9,7 @@ from rich.progress import Progress
 
 from port.errors import PortError
 from port.models.table import facts_of
+from port.parity.memory import peak_bytes
 from port.stream.job import Job
 from port.stream.network import NetworkProgress, crop_output, finish, prepare
 from port.stream.run import Run
@@ -38,6 +39,7 @@ def enlarge(run: Run, job: Job, load: Callable, display: Progress) -> list[Windo
             job.store(window, output[0] if run.kind == "array" else finish(output))
         run.computed += window.keep_to - window.keep_from
         del output
+        run.memory.append((window.keep_to, peak_bytes()))
         note_progress(run, window)
     return windows
 

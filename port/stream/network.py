@@ -43,12 +43,12 @@ def finish(output: np.ndarray) -> np.ndarray:
 
 
 class NetworkProgress(Probe):
-    """A bar that moves on with every step the network enters."""
+    """A bar that moves on with every step the network enters. doing: what stands before the step's name; may be changed"""
 
-    def __init__(self, display: Progress, steps: int | None):
+    def __init__(self, display: Progress, steps: int | None, doing: str = "network"):
         """steps: how many there will be, None where that is not known."""
-        self.display = display
-        self.task = display.add_task("network", total=steps)
+        self.display, self.doing = display, doing
+        self.task = display.add_task(doing, total=steps)
 
     def step(self, label: str) -> None:
-        self.display.update(self.task, advance=1, description=f"network {label}")
+        self.display.update(self.task, advance=1, description=f"{self.doing} {label}")

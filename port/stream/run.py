@@ -39,6 +39,7 @@ class Run:
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("read", "load", "network", "write"), 0.0))
     resumed: int = 0
     computed: int = 0  # frames given to the network and kept
+    memory: list[tuple[int, int | None]] = field(default_factory=list)  # (frames done, peak in bytes so far) per window
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -23,8 +23,9 @@ from port.data.clips import ClipPair
 from port.data.sets import open_set, set_facts
 from port.errors import PASSED, PortError, UsageError
 from port.files import make_folder, write_json, write_text
+from port.processes import PARENT, end_with_parent
 from port.train.initial import write_initial
-from port.train.launch import ERRORS, PARENT, launch
+from port.train.launch import ERRORS, launch
 from port.train.loop import Engine, Run, train
 from port.train.settings import Settings, from_data, load_preset, preset_names
 from port.weights.ttvsr import TTVSRConfig
@@ -71,6 +72,7 @@ def run_training(
     """
     settings = load_preset(args.preset).changed(args.set)
     check_arguments(args)
+    end_with_parent()
     if args.devices > 1 and not processes.started():
         with locked(make_folder(args.out)):
             result = launch(column, argv, args.devices, args.out, settings, args.quiet, processes.command)
@@ -90,7 +92,6 @@ def run_training(
                 channel=set_facts(settings.valid_dataset or settings.dataset).channel,
                 mean=processes.mean,
                 wait=processes.wait,
-                alive=wanted,
                 rank=rank,
                 ranks=ranks,
                 quiet=args.quiet,
@@ -189,14 +190,6 @@ def messages_kept(out: Path):
             name = os.environ.get("RANK") or os.environ.get("RANK_ID") or "x"
             write_text(folder / f"{name}.txt", f"{getattr(error, 'exit_code', 3)}\n{reason}")
         raise
-
-
-def wanted() -> None:
-    """Raise PortError where the process that started this one is gone."""
-    try:
-        os.kill(int(os.environ.get(PARENT) or os.getpid()), 0)  # sends nothing: asks whether it is there
-    except ProcessLookupError:
-        raise PortError("the command that started this process has ended.") from None
 
 
 def told(result: dict[str, object], as_json: bool) -> int:

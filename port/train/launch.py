@@ -9,20 +9,20 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
+from port import processes
 from port.errors import PortError, UsageError
 from port.files import make_folder
 from port.train.log import Display, display, read_log
 from port.train.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[2]
 ERRORS = "logs/errors"
-PARENT = "PORT_TRAIN_PARENT"  # in the environment of every process: who started it
 LOOK = 0.3  # seconds between two looks at the processes
 PATIENCE = 10.0  # seconds that the others get to end by themselves once one has failed
 TAIL = 30  # lines of the engine's log that are shown where no process left a reason
@@ -57,12 +57,9 @@ def launch(
 
 
 def surroundings(devices: int) -> dict[str, str]:
-    """`python` and the columns are found wherever the command was given; cores are shared out; engines log errors alone."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    python_path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    """The environment of one of so many processes: cores are shared out; engines log errors alone."""
     threads = str(max(1, (os.cpu_count() or 1) // devices))
-    defaults = {"OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "passive", "GLOG_v": "3"}
-    return {**defaults, **os.environ, "PATH": path, "PYTHONPATH": python_path, PARENT: str(os.getpid())}
+    return processes.surroundings(OMP_NUM_THREADS=threads, GLOG_v="3")
 
 
 def free_port() -> int:
@@ -96,12 +93,18 @@ def _show_new(path: Path, seen: int, shown: Display) -> int:
 
 
 def end(process: subprocess.Popen) -> None:
-    """End every process that the engine has started."""
+    """End the engine and every process that it has started. msrun puts each into a session of its own and leaves behind those
+    that wait for a partner."""
     for number, wait in ((signal.SIGTERM, 3), (signal.SIGKILL, 10)):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
+        left = processes.started_here()
+        for other in left:
+            with suppress(psutil.NoSuchProcess):
+                other.send_signal(number)
         with suppress(subprocess.TimeoutExpired):
             process.wait(wait)
+        psutil.wait_procs(left, wait)
 
 
 def read_reasons(out: Path) -> dict[str, tuple[int, str]]:

@@ -46,7 +46,6 @@ class Run:
     mean    of an array over all processes; each gets the same
     wait    until all processes have come here
     out     the run's folder, written by rank 0 alone
-    alive   raises PortError where nobody is left who wants this run
     """
 
     settings: Settings
@@ -57,7 +56,6 @@ class Run:
     channel: str
     mean: Callable[[np.ndarray], np.ndarray]
     wait: Callable[[], None]
-    alive: Callable[[], None]
     rank: int = 0
     ranks: int = 1
     quiet: bool = False
@@ -115,7 +113,6 @@ class _Trainer:
     def iteration(self, k: int) -> float:
         """One step of the optimiser. -> its loss, over all processes"""
         run, begun, own, reading = self.run, time.perf_counter(), [], 0.0
-        run.alive()
         passes = range(k * run.settings.accumulate, (k + 1) * run.settings.accumulate)
         for index in passes:
             asked = time.perf_counter()

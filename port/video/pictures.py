@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,10 +29,11 @@ def open_folder(folder: Path, max_frames: int | None = None) -> Source:
         raise PortError(f"cannot read {folder}: no picture in it ({' '.join(PICTURES)}).")
     _check_names(folder, paths)
     paths = paths[:max_frames]
-    return Source(folder, _read_all(paths), len(paths), names=[path.stem for path in paths])
+    return Source(folder, read_pictures(paths), len(paths), names=[path.stem for path in paths])
 
 
-def _read_all(paths: list[Path]) -> Iterator[np.ndarray]:
+def read_pictures(paths: Sequence[Path]) -> Iterator[np.ndarray]:
+    """`read_picture` of each, one after the other. Raises PortError where one has another size than the first."""
     first = None
     for path in paths:
         frame = read_picture(path)
