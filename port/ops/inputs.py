@@ -73,7 +73,9 @@ def arrays(operator: Operator, case: Case) -> dict[str, np.ndarray]:
     made = {name: array(description, f"{operator.name} {name}") for name, description in case.inputs.items()}
     if case.edge:
         first = next(iter(made))
-        made[first] = np.asarray(EDGES[case.edge](made[first]))
+        shape = made[first].shape
+        alike = [name for name in made if made[name].shape == shape] if case.edge == "empty" else [first]
+        made |= {name: np.asarray(EDGES[case.edge](made[name])) for name in alike}
     return made
 
 
