@@ -14,7 +14,9 @@ from port.ops.inputs import direction
 
 
 def fill(layer, dtype, weights):
-    """Put arrays into the layer's parameters, and the layer into the type."""
+    """Put arrays into the layer's parameters, and the layer into the type; a primitive has none."""
+    if not isinstance(layer, mindspore.nn.Cell):
+        return
     held = {name.rpartition(".")[2]: value for name, value in layer.parameters_dict().items()}
     for parameter in held.values():
         parameter.set_dtype(getattr(mindspore, dtype))

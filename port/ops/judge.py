@@ -19,7 +19,7 @@ NONE_THERE = (KERNEL, ABSENT, CRASH)
 KERNEL_WORDS = (
     "unregistered", "unsupported op", "not supported on cpu", "does not support cpu", "select cpu operator", "select kernel",
     "can not select", "not implemented on cpu", "only support ascend", "only supported on ascend", "not support cpu",
-    "unsupported in cpu", "kernel info", "not found in cpu",
+    "unsupported in cpu", "is not supported on this device", "kernel info", "not found in cpu",
 )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 A file holds `[[operator]]` entries, each with
 
-name      as PyTorch documents it (torch.abs, F.gelu, nn.Conv2d, Tensor.view); or `names`, a list, and {name} in the texts
+name      as PyTorch documents it (torch.abs, F.gelu, nn.Conv2d, Tensor.view); or `names`, a list, and {name} in the texts, or {plain}, which is without a last underscore
 also      other spellings that are the same function
 torch     the call in PyTorch; statements before the last one are divided by "; "
 port      what a porter writes who changes the prefix only
@@ -95,7 +95,7 @@ def read(path: Path) -> Iterator[Operator]:
 def filled(value: object, short: str, name: str | None = None) -> object:
     """The entry with {name} replaced everywhere by the last part of one of `names`."""
     if isinstance(value, str):
-        return value.replace("{name}", short)
+        return value.replace("{name}", short).replace("{plain}", short.rstrip("_"))
     if isinstance(value, list):
         return [filled(item, short) for item in value]
     if isinstance(value, dict):
