@@ -17,12 +17,15 @@ def fill(layer, dtype, weights):
     """Put arrays into the layer's parameters, and the layer into the type; a primitive has none."""
     if not isinstance(layer, mindspore.nn.Cell):
         return
-    held = {name.rpartition(".")[2]: value for name, value in layer.parameters_dict().items()}
-    for parameter in held.values():
+    for parameter in layer.get_parameters():
         parameter.set_dtype(getattr(mindspore, dtype))
+    held = {name.rpartition(".")[2]: parameter for name, parameter in layer.parameters_dict().items()}
     for name, array in weights.items():
-        if name in held:
-            held[name].set_data(Tensor(array.reshape(held[name].shape)))
+        parameter = held.get(name, getattr(layer, name, None))
+        if parameter is not None:
+            parameter.set_data(Tensor(array.reshape(parameter.shape)))
+        elif name != "bias":  # which many layers have only when asked
+            raise KeyError(f"no parameter {name}; there are {', '.join(held)}")
 
 
 def run(module, job, values):
@@ -35,7 +38,7 @@ def run(module, job, values):
         result = (mindspore.jit(call) if worker.is_compiled(job.mode) else call)(*given)
         structure, found = worker.flatten(result, is_tensor)
         return structure, [array(value) for value in found]
-    return "gradients", gradients(job, call, given, worker.floats_of(job, values))
+    return "gradients", gradients(job, call, given, job.places)
 
 
 def gradients(job, call, given, places):

@@ -27,9 +27,13 @@ FLOORS = (
     ("data", "degrade"),
     ("parity",),
     ("stream",),
+    ("ops",),
     ("report", "infer", "demo", "selftest", "shrink", "export", "train"),
     ("evaluate",),
-    ("data_cli", "degrade_cli", "gaps_cli", "overhead_cli", "pair_cli", "results_cli", "selftest_cli", "train_cli"),
+    (
+        "data_cli", "degrade_cli", "gaps_cli", "ops_cli", "overhead_cli", "pair_cli", "results_cli", "scan_cli", "selftest_cli",
+        "train_cli",
+    ),
     ("cli",),
     ("__main__",),
 )

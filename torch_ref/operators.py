@@ -17,8 +17,7 @@ def fill(layer, dtype, weights):
     layer.to(getattr(torch, dtype.partition(" ")[0]))
     held = {**dict(layer.named_parameters()), **dict(layer.named_buffers())}
     for name, array in weights.items():
-        if name in held:
-            held[name].data.copy_(torch.from_numpy(array))
+        held[name].data.copy_(torch.from_numpy(array))
 
 
 def run(module, job, values):
@@ -32,7 +31,7 @@ def run(module, job, values):
         with torch.no_grad():
             structure, found = worker.flatten(call(*given), torch.is_tensor)
         return structure, [array(value) for value in found]
-    return "gradients", gradients(job, call, given, worker.floats_of(job, values))
+    return "gradients", gradients(job, call, given, job.places)
 
 
 def gradients(job, call, given, places):
@@ -41,7 +40,7 @@ def gradients(job, call, given, places):
         given[place].requires_grad_()
     _, found = worker.flatten(call(*given), torch.is_tensor)
     found = [value for value in found if torch.is_tensor(value) and value.requires_grad]
-    along = [torch.from_numpy(direction(array(value))) for value in found]
+    along = [torch.from_numpy(direction(value.detach().resolve_conj().numpy())) for value in found]
     back = torch.autograd.grad(found, [given[place] for place in places], along, allow_unused=True, materialize_grads=True)
     return [array(value) for value in back]
 

@@ -22,7 +22,8 @@ class Job:
 
     operator   its place in the table
     variant    torch, port, instead, method or mint
-    arguments  names of the inputs in the order of the call; `weights`: those that fill the layer
+    arguments  names of the inputs in the order of the call; `places`: of those that have a gradient
+    weights    inputs that fill the layer, and what it calls them
     layer      whether the function is called with a layer that is made first
     """
 
@@ -33,6 +34,7 @@ class Job:
     mode: str
     function: str
     arguments: tuple[str, ...]
+    places: tuple[int, ...]
     weights: Mapping[str, str]
     layer: bool
 
@@ -76,12 +78,20 @@ def dtypes(operator: Operator, case: Case, *more: str) -> tuple[str, ...]:
 
 
 def modes(operator: Operator, case: Case, compiled: bool) -> tuple[str, ...]:
-    """Gradients need a floating argument, and an edge at which they mean something."""
-    floats = any(inputs.is_float(inputs.arrays(operator, case)[name]) for name in case_arguments(case))
+    """Gradients need an argument that has one, and an edge at which they mean something."""
     chosen = (FORWARD, COMPILED) if compiled else (FORWARD,)
-    if not (operator.backward and floats) or case.edge in inputs.NO_GRADIENT:
+    if case.edge in inputs.NO_GRADIENT or not differentiated(operator, case):
         return chosen
     return MODES if compiled else (FORWARD, BACKWARD)
+
+
+def differentiated(operator: Operator, case: Case) -> list[str]:
+    """Arguments whose gradients are compared."""
+    if not operator.backward:
+        return []
+    given = inputs.arrays(operator, case)
+    wanted = operator.gradients or given
+    return [name for name in case_arguments(case) if name in wanted and inputs.is_float(given[name])]
 
 
 def case_arguments(case: Case) -> list[str]:
@@ -95,9 +105,10 @@ def job(place: int, operator: Operator, number: int, variant: str, dtype: str, m
     arguments = [name for name in case.inputs if name in used(case.calls[variant])]
     weights = [name for name in case.inputs if name not in case_arguments(case)]
     layer = split(case.calls[variant])[0] is not None
-    renamed = {name: name if variant == "torch" else operator.rename.get(name, name) for name in weights}
+    renamed = {name: operator.rename.get(name, name) if variant in FULL else name for name in weights}
     name = function_name(place, number, variant)
-    return Job(place, variant, case.name, dtype, mode, name, tuple(arguments), renamed if layer else {}, layer)
+    places = tuple(arguments.index(key) for key in differentiated(operator, case) if key in arguments)
+    return Job(place, variant, case.name, dtype, mode, name, tuple(arguments), places, renamed if layer else {}, layer)
 
 
 def function_name(place: int, number: int, variant: str) -> str:
@@ -143,7 +154,7 @@ def as_data(jobs: Sequence[Job]) -> list[dict[str, object]]:
 
 
 def from_data(rows: Sequence[Mapping[str, object]]) -> list[Job]:
-    return [Job(**{**row, "arguments": tuple(row["arguments"])}) for row in rows]
+    return [Job(**{**row, "arguments": tuple(row["arguments"]), "places": tuple(row["places"])}) for row in rows]
 
 
 def typed(value: np.ndarray, dtype: str) -> np.ndarray:

@@ -10,10 +10,12 @@ instead   what to write where `port` is not the same
 default   what `port` takes for granted that PyTorch does not (then a difference is a different default)
 note      what else a porter should know
 gap       the operator's name in port/parity/kernel_gaps.toml
+entries   rows of the porting catalogue that are about it, as in reports/selftest.md
 method    also a method of a tensor: the same call is tried as one, x.abs() for torch.abs(x)
 inputs    name -> what the input is (see inputs.py); those that the call does not use are parameters of the layer
 rename    parameter of the layer in PyTorch -> the same in MindSpore
 edges     names of inputs.EDGES, or tables with a name and what is different there (torch, port, instead, inputs)
+gradients names of the inputs whose gradients are compared, where that is not all of them
 backward  false where there is no gradient to compare
 """
 
@@ -55,6 +57,8 @@ class Operator:
     note: str = ""
     gap: str = ""
     rename: Mapping[str, str] = field(default_factory=dict)
+    gradients: tuple[str, ...] = ()
+    entries: tuple[int, ...] = ()
     backward: bool = True
 
     @property
@@ -110,7 +114,8 @@ def make(group: str, entry: Mapping[str, object]) -> Operator:
     inputs = entry.pop("inputs", {})
     base = Case(BASE, {**calls, **derived(calls["torch"], entry.pop("method", False))}, inputs)
     edges = tuple(edge_case(edge, calls, inputs) for edge in entry.pop("edges", ()))
-    return Operator(group=group, cases=(base, *edges), **{**entry, "also": tuple(entry.get("also", ()))})
+    lists = {key: tuple(entry.pop(key, ())) for key in ("also", "gradients", "entries")}
+    return Operator(group=group, cases=(base, *edges), **lists, **entry)
 
 
 def edge_case(edge: str | Mapping[str, object], calls: Mapping[str, str], inputs: Mapping[str, object]) -> Case:

@@ -13,7 +13,6 @@ from types import ModuleType
 import numpy as np
 
 from port.files import whole_file, write_json
-from port.ops.inputs import is_float
 from port.ops.jobs import BACKWARD, COMPILED_BACKWARD, MODES, Job, from_data, typed
 
 JOBS, INPUTS, STARTED, CALLS = "jobs.json", "inputs.npz", "started.log", "calls.py"
@@ -100,8 +99,3 @@ def flatten(result: object, is_tensor: Callable[[object], bool]) -> tuple[str, l
 def real(array: np.ndarray) -> np.ndarray:
     """Complex numbers as pairs."""
     return np.stack([array.real, array.imag], -1) if array.dtype.kind == "c" else array
-
-
-def floats_of(job: Job, values: Mapping[str, np.ndarray]) -> list[int]:
-    """Places of the arguments that have a gradient."""
-    return [place for place, name in enumerate(job.arguments) if is_float(values[name])]

@@ -1,0 +1,5 @@
+def add_verb(verbs, epilog):
+    pass
+
+def run_scan(args):
+    pass
