@@ -8,6 +8,7 @@ torch     the call in PyTorch; statements before the last one are divided by "; 
 port      what a porter writes who changes the prefix only
 instead   what to write where `port` is not the same
 default   what `port` takes for granted that PyTorch does not (then a difference is a different default)
+given     argument with that default -> its place in PyTorch's call: where it is given, the default does not matter
 note      what else a porter should know
 gap       the operator's name in port/parity/kernel_gaps.toml
 entries   rows of the porting catalogue that are about it, as in reports/selftest.md
@@ -57,6 +58,7 @@ class Operator:
     note: str = ""
     gap: str = ""
     rename: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, int] = field(default_factory=dict)
     gradients: tuple[str, ...] = ()
     entries: tuple[int, ...] = ()
     backward: bool = True
