@@ -24,16 +24,28 @@ from port.report.ops_report import show, write_ops_report, write_versions_report
 
 def add_verb(verbs, epilog: str) -> None:
     """`ops` and its flags."""
-    parser = verbs.add_parser("ops", help="measure PyTorch's operators in MindSpore, or show what was measured", epilog=epilog)
-    parser.add_argument("--only", metavar="NAMES", help="comma-separated: operators (F.gelu, torch.std) or groups (losses)")
+    parser = verbs.add_parser(
+        "ops", help="measure PyTorch's operators in MindSpore, or show what was measured", epilog=epilog
+    )
+    parser.add_argument(
+        "--only", metavar="NAMES", help="comma-separated: operators (F.gelu, torch.std) or groups (losses)"
+    )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--show", metavar="VERSION", nargs="?", const=stored.NEWEST, help="what is stored, without measuring (2.10)")
-    what.add_argument("--versions", action="store_true", help="what changed between the stored versions; needs --report")
+    what.add_argument(
+        "--show", metavar="VERSION", nargs="?", const=stored.NEWEST, help="what is stored, without measuring (2.10)"
+    )
+    what.add_argument(
+        "--versions", action="store_true", help="what changed between the stored versions; needs --report"
+    )
     what.add_argument("--mindspore", metavar="VERSION", help="measure another version, in an environment made for it")
-    what.add_argument("--mindspore-python", type=Path, metavar="PATH", help="measure in the environment of this interpreter")
+    what.add_argument(
+        "--mindspore-python", type=Path, metavar="PATH", help="measure in the environment of this interpreter"
+    )
     parser.add_argument("--store", action="store_true", help="keep the figures as port/ops/measured-VERSION.json")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the page as Markdown")
-    parser.add_argument("--work", type=Path, help="folder for inputs and results, kept (default: a temporary one, removed)")
+    parser.add_argument(
+        "--work", type=Path, help="folder for inputs and results, kept (default: a temporary one, removed)"
+    )
     parser.add_argument("--device", default="cpu", choices=("cpu", "ascend"), help="where MindSpore runs")
     parser.add_argument("--json", action="store_true", help="print the outcomes as data")
     parser.add_argument("--quiet", action="store_true")
@@ -68,7 +80,9 @@ def run_versions(args: argparse.Namespace, table: Sequence[Operator]) -> int:
     if not args.report:
         raise UsageError("--versions writes a page: name it by --report FILE.")
     if len(stored.versions()) < 2:
-        raise PortError("fewer than two versions are stored; measure another: python -m port ops --mindspore 2.9 --store")
+        raise PortError(
+            "fewer than two versions are stored; measure another: python -m port ops --mindspore 2.9 --store"
+        )
     write_versions_report(args.report, [stored.load(version, table) for version in stored.versions()])
     return PASSED
 
@@ -82,7 +96,9 @@ def chosen(table: Sequence[Operator], only: str | None) -> list[Operator]:
     known = {name: operator for operator in table for name in operator.spellings}
     for name in names:
         if name not in groups and spelt(name) not in known:
-            raise UsageError(f"--only: {name!r} is neither an operator of the table nor a group ({', '.join(sorted(groups))}).")
+            raise UsageError(
+                f"--only: {name!r} is neither an operator of the table nor a group ({', '.join(sorted(groups))})."
+            )
     wanted = {known[spelt(name)].name for name in names if name not in groups}
     return [operator for operator in table if operator.group in names or operator.name in wanted]
 
@@ -125,8 +141,14 @@ def compare(measured: Measured) -> list[str]:
     """In words, what is another than what is stored of this version."""
     if measured.version not in stored.versions():
         return [f"Nothing is stored of MindSpore {measured.version}: keep this with --store."]
-    held = {row.operator.name: row for row in stored.load(measured.version, [row.operator for row in measured.rows]).rows}
-    lines = [f"{row.operator.name}: not stored; measure all with --store" for row in measured.rows if row.operator.name not in held]
+    held = {
+        row.operator.name: row for row in stored.load(measured.version, [row.operator for row in measured.rows]).rows
+    }
+    lines = [
+        f"{row.operator.name}: not stored; measure all with --store"
+        for row in measured.rows
+        if row.operator.name not in held
+    ]
     for row in measured.rows:
         for key, (old, new) in changed(held.get(row.operator.name, row), row).items():
             lines.append(f"{row.operator.name}, {key}: {new} here, {old} as stored")

@@ -19,9 +19,13 @@ WIDTH = 150  # characters where stdout is no terminal
 
 def add_verb(verbs, epilog: str) -> None:
     """`scan` and its flags."""
-    parser = verbs.add_parser("scan", help="list the PyTorch operators of a source with what was measured of each", epilog=epilog)
+    parser = verbs.add_parser(
+        "scan", help="list the PyTorch operators of a source with what was measured of each", epilog=epilog
+    )
     parser.add_argument("paths", type=Path, nargs="+", metavar="FILE", help="Python sources, or folders of them")
-    parser.add_argument("--mindspore", metavar="VERSION", default=stored.NEWEST, help=f"by the figures of a version ({stored.NEWEST})")
+    parser.add_argument(
+        "--mindspore", metavar="VERSION", default=stored.NEWEST, help=f"by the figures of a version ({stored.NEWEST})"
+    )
     parser.add_argument("--all", action="store_true", help="also what is the same, and what is no operator")
     parser.add_argument("--json", action="store_true", help="print every use as data")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
@@ -67,13 +71,17 @@ def show(version: str, found: Mapping[str, Sequence[Advice]], everything: bool) 
         hidden = 0
         for advice, lines in grouped(uses):
             if everything or advice.status not in (SAME, FRAMEWORK):
-                shown.add_row(lines, Text(name_of(advice)), Text(advice.status, STYLES[advice.status]), Text(words(advice)))
+                shown.add_row(
+                    lines, Text(name_of(advice)), Text(advice.status, STYLES[advice.status]), Text(words(advice))
+                )
             else:
                 hidden += 1
         if shown.rows:
-            console.stdout.print(shown, width=console.stdout.width if console.stdout.is_terminal else WIDTH)
+            console.print_wide(shown, WIDTH)
         if hidden:
-            console.stdout.print(f"{hidden} more that are the same, or no operators: --all shows them", style="dim", markup=False)
+            console.stdout.print(
+                f"{hidden} more that are the same, or no operators: --all shows them", style="dim", markup=False
+            )
     totals = counted([advice for uses in found.values() for advice in uses])
     console.stdout.print(f"\nMindSpore {version}, as measured. Uses: " + ", ".join(f"{n} {status}" for status, n in totals.items()),
                          markup=False, soft_wrap=True)  # fmt: skip
@@ -100,7 +108,7 @@ def words(advice: Advice) -> str:
     """What to write first, then what to take care of."""
     lines = []
     if advice.write:
-        lines.append(advice.write if advice.status == FRAMEWORK else f"write {advice.write}")
+        lines.append(advice.write if advice.status == FRAMEWORK else f"write as here: {advice.write}")
     if not advice.use.certain:
         lines.append("if this is a tensor:")
     return "\n".join([*lines, *advice.care])

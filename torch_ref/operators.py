@@ -41,7 +41,9 @@ def gradients(job, call, given, places):
     _, found = worker.flatten(call(*given), torch.is_tensor)
     found = [value for value in found if torch.is_tensor(value) and value.requires_grad]
     along = [torch.from_numpy(direction(value.detach().resolve_conj().numpy())) for value in found]
-    back = torch.autograd.grad(found, [given[place] for place in places], along, allow_unused=True, materialize_grads=True)
+    back = torch.autograd.grad(
+        found, [given[place] for place in places], along, allow_unused=True, materialize_grads=True
+    )
     return [array(value) for value in back]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from port.ops.judge import AGREE, TYPE
-from port.ops.rows import FAILED, FIRST, OTHER_DEFAULT, Row, said
+from port.ops.rows import FAILED, FIRST, OTHER_RESULT, Row, said
 from port.ops.scan import METHOD, Use, read, scan
 from port.ops.table import PREFIXES, Operator
 
@@ -21,6 +21,21 @@ MEANING = {
     UNKNOWN: "not in the table",
     FRAMEWORK: "no operator: a part of PyTorch around them",
 }
+# arguments that need no measurement: what every call has in some form, and what PyTorch takes if nothing is said
+NO_MATTER = {
+    "dim", "dims", "axis", "dtype", "device", "requires_grad", "inplace", "input", "other", "out", "size", "kernel_size", "tensors",
+    "in_channels", "out_channels", "num_features", "in_features", "out_features", "num_groups", "num_channels", "p", "min", "max",
+    "embed_dim", "num_heads", "num_embeddings", "embedding_dim", "input_size", "hidden_size", "normalized_shape", "output_size",
+    "non_blocking", "memory_format", "copy", "weight", "target", "pad", "steps", "start", "end", "upscale_factor",
+}  # fmt: skip
+DEFAULTS = {
+    "align_corners": False, "keepdim": False, "largest": True, "sorted": True, "descending": False, "bias": True, "ceil_mode": False,
+    "count_include_pad": True, "reduction": "mean", "dilation": 1, "groups": 1, "affine": True, "track_running_stats": True,
+    "return_indices": False, "padding_mode": "zeros", "output_padding": 0, "batch_first": False, "bidirectional": False,
+    "num_layers": 1, "dropout": 0.0, "antialias": False, "recompute_scale_factor": None, "divisor_override": None, "training": True,
+    "eps": 1e-5, "momentum": 0.1, "stride": 1, "elementwise_affine": True, "approximate": "none", "need_weights": True, "value": 0,
+    "padding": 0, "as_tuple": False, "unbiased": True,
+}  # fmt: skip
 WORST_FIRST = (MISSING, CARE, UNKNOWN, FRAMEWORK, SAME)
 
 
@@ -97,46 +112,60 @@ def short(name: str) -> str:
 
 def judged(use: Use, row: Row, variant: str) -> Advice:
     """The row's verdict, with what concerns the arguments of this call first."""
-    first = row.of(variant)[FIRST]
-    status, verdict = row.status, row.verdict
-    care: list[str] = []
-    if variant == "method":
-        status, verdict, care = as_method(row, status, verdict)
-    given = explicit(use, row.operator)
-    if given and row.instead():
-        care.append(f"{given} is given: pass it on")
+    status, verdict, care = as_method(row) if variant == "method" else (row.status, row.verdict, [])
+    operator = row.operator
+    if (given := explicit(use, operator)) and row.instead():
         left = list(row.cares("instead"))
-        return Advice(use, CARE if left else SAME, short(use.name), verdict, (*care, *left), row.instead())
-    if row.operator.default and verdict == OTHER_DEFAULT:
-        care.append(f"default: {row.operator.default}")
-    cases, unmeasured = by_keywords(use, row.operator)
-    edges = row.edges("port")
-    concerned = [(name, edges[name]) for name in cases if name in edges and not edges[name].agrees]
-    care += [f"{name}: {said(outcome)}" for name, outcome in concerned]
-    care += [f"argument {name} was not measured" for name in unmeasured]
-    if any(outcome.what in FAILED for _, outcome in concerned):
-        status = MISSING
-    elif (concerned or unmeasured) and status == SAME:
-        status = CARE
-    shown = {name for name, _ in concerned} | special_edges(row.operator)
-    if status != SAME or row.operator.note:
-        care += [row.operator.note] if row.operator.note else []
-        if variant == "port" or first.agrees:
-            care += [text for text in row.cares() if text.partition(":")[0] not in shown]
-    write = instead_of(row, [name for name, _ in concerned]) if status != SAME else ""
-    return Advice(use, status, short(use.name), verdict, tuple(care), write)
+        care = (f"{given} is given: pass it on", *left, *([operator.note] if left and operator.note else []))
+        return Advice(use, CARE if left else SAME, short(use.name), verdict, care, row.instead())
+    forms, unmeasured = forms_of(use, operator)
+    if forms:  # another form of the call than the base: its own cases count
+        status = form_status(row, forms)
+        verdict = f"{verdict}; other arguments"
+    care += [f"default: {operator.default}"] if operator.default and status != SAME else []
+    care += [f"{case}: {said(row.edges()[case])}" for case in forms if not row.edges()[case].agrees]
+    care += [f"argument {name} was not measured with this value" for name in unmeasured]
+    status = CARE if unmeasured and status == SAME else status
+    instead = instead_of(row, forms) if status != SAME else ""
+    if status != SAME:
+        care += [operator.note] if operator.note else []
+        care += left_over(row, bool(instead), variant, bool(forms))
+    return Advice(use, status, short(use.name), verdict, tuple(dict.fromkeys(care)), instead)
 
 
-def as_method(row: Row, status: str, verdict: str) -> tuple[str, str, list[str]]:
-    """Where the call as a method fares otherwise than the function."""
+def left_over(row: Row, with_instead: bool, variant: str, other_form: bool) -> list[str]:
+    """What does not agree with every call: of what is written instead where there is that, else of the row itself."""
+    if variant == "method" and row.of("method")[FIRST].what in FAILED:
+        return []
+    aside = form_cases(row.operator)
+    first = row.of("port")[FIRST]
+    care = (
+        [f"as it stands: {said(first)}"]
+        if with_instead and not first.agrees and not row.operator.default and not other_form
+        else []
+    )
+    which = "instead" if with_instead and row.instead() else "port"
+    prefix = "written so, " if which == "instead" else ""
+    return care + [prefix + text for text in row.cares(which) if text.partition(":")[0] not in aside]
+
+
+def form_status(row: Row, forms: Sequence[str]) -> str:
+    """Of the cases with the arguments of the call."""
+    outcomes = [row.edges()[case] for case in forms]
+    if any(outcome.what in FAILED for outcome in outcomes):
+        return MISSING
+    return SAME if all(outcome.agrees for outcome in outcomes) and row.status == SAME else CARE
+
+
+def as_method(row: Row) -> tuple[str, str, list[str]]:
+    """Status, verdict and care where the call as a method may fare otherwise than the function."""
     first = row.of("method")[FIRST]
     if first.what in FAILED:
-        function = row.operator.calls["port"]
-        care = [f"as a method: {said(first)}" + (f"; the function {function} works" if row.of("port")[FIRST].agrees else "")]
-        return MISSING, FAILED[first.what], care
-    if first.what not in (*AGREE, TYPE) and status == SAME:
-        return CARE, "different result", [f"as a method: {said(first)}"]
-    return status, verdict, []
+        works = f"; the function {row.operator.calls['port']} works" if row.of("port")[FIRST].agrees else ""
+        return MISSING, FAILED[first.what], [f"as a method: {said(first)}{works}"]
+    if first.what not in (*AGREE, TYPE) and row.status == SAME:
+        return CARE, OTHER_RESULT, [f"as a method: {said(first)}"]
+    return row.status, row.verdict, []
 
 
 def explicit(use: Use, operator: Operator) -> str:
@@ -150,33 +179,51 @@ def explicit(use: Use, operator: Operator) -> str:
 def keywords_of(call: str) -> dict[str, object]:
     """Those of the outermost call that has any, or of the layer's constructor."""
     calls = [node for node in ast.walk(ast.parse(call)) if isinstance(node, ast.Call) and node.keywords]
-    return {key.arg: key.value.value if isinstance(key.value, ast.Constant) else ... for node in calls for key in node.keywords}
+    return {
+        key.arg: key.value.value if isinstance(key.value, ast.Constant) else ...
+        for node in calls
+        for key in node.keywords
+    }
 
 
-def by_keywords(use: Use, operator: Operator) -> tuple[list[str], list[str]]:
-    """Cases of the table that have the keywords of a call, and keywords that no case has with that value."""
-    base = keywords_of(operator.calls["torch"])
-    fitting, covered = [], {name for name, value in base.items() if alike(use.keywords.get(name), value)}
-    for case in operator.cases[1:]:
-        extra = {name: value for name, value in keywords_of(case.calls["torch"]).items() if name not in base or base[name] != value}
-        if extra and all(name in use.keywords and alike(use.keywords[name], value) for name, value in extra.items()):
-            fitting.append(case.name)
-            covered |= set(extra)
-    neutral = {"dim", "dtype", "device", "requires_grad", "inplace", "input", "out", "bias", "kernel_size", "in_channels",
-               "out_channels", "size", "num_features", "in_features", "out_features", "tensors", "p"}  # fmt: skip
-    return fitting, [name for name in use.keywords if name not in covered | neutral]
+def forms_of(use: Use, operator: Operator) -> tuple[list[str], list[str]]:
+    """Cases that are called with the keywords of this use, where the base is not; and keywords that no fitting case has.
+
+    Of the cases whose keywords are all given here, those count that have most of them.
+    """
+    calls = {case.name: keywords_of(case.calls["torch"]) for case in operator.cases}
+    fitting = {
+        name: keywords
+        for name, keywords in calls.items()
+        if all(key in use.keywords and alike(use.keywords[key], value) for key, value in keywords.items())
+    }
+    best = [name for name, own in fitting.items() if not any(own.keys() < other.keys() for other in fitting.values())]
+    covered = {key for name in best for key in fitting[name]}
+    unmeasured = [key for key, value in use.keywords.items() if key not in covered and not neutral(key, value)]
+    forms = [] if not best or "base" in best else [name for name in best if calls[name] != calls["base"]]
+    return forms, unmeasured
+
+
+def neutral(name: str, value: object) -> bool:
+    """Whether an argument says what PyTorch does anyway, or nothing that the framework matters for."""
+    return name in NO_MATTER or (name in DEFAULTS and DEFAULTS[name] == value)
 
 
 def alike(own: object, measured: object) -> bool:
-    """Words and truth values must be the same; numbers and what is computed stand for each other."""
-    if isinstance(own, str | bool) and isinstance(measured, str | bool):
+    """Words and truth values must be the same; whole numbers stand for each other, and so does what is computed."""
+    if own is ... or measured is ...:
+        return True
+    if isinstance(own, str | bool) or isinstance(measured, str | bool):
         return own == measured
-    return own is not None
+    if isinstance(own, int | float) and isinstance(measured, int | float):
+        return float(own).is_integer() == float(measured).is_integer()
+    return own == measured
 
 
-def special_edges(operator: Operator) -> set[str]:
-    """Cases that belong to keywords: said only of calls that have them."""
-    return {case.name for case in operator.cases[1:] if keywords_of(case.calls["torch"]) != keywords_of(operator.calls["torch"])}
+def form_cases(operator: Operator) -> set[str]:
+    """Cases that are another form of the call: said only of calls in that form."""
+    base = keywords_of(operator.calls["torch"])
+    return {case.name for case in operator.cases[1:] if keywords_of(case.calls["torch"]) != base}
 
 
 def instead_of(row: Row, cases: Sequence[str]) -> str:
@@ -197,7 +244,11 @@ def sources(paths: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
     """Files to read, and whether each was named itself; of folders every .py file that is not hidden."""
     for path in paths:
         if path.is_dir():
-            inside = (file for file in sorted(path.rglob("*.py")) if not any(p.startswith(".") for p in file.relative_to(path).parts))
+            inside = (
+                file
+                for file in sorted(path.rglob("*.py"))
+                if not any(p.startswith(".") for p in file.relative_to(path).parts)
+            )
             yield from ((file, False) for file in inside)
         else:
             yield path, True

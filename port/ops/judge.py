@@ -43,7 +43,12 @@ class Outcome:
 
     def as_dict(self) -> dict[str, object]:
         """Without what says nothing."""
-        whole = {"what": self.what, "detail": self.detail, "ratio": shortened(self.ratio), "largest": shortened(self.largest)}
+        whole = {
+            "what": self.what,
+            "detail": self.detail,
+            "ratio": shortened(self.ratio),
+            "largest": shortened(self.largest),
+        }
         return {key: value for key, value in whole.items() if value not in ("", None)}
 
 
@@ -103,7 +108,9 @@ def one(a: np.ndarray, b: np.ndarray, exact: np.ndarray, limits: Tolerances, eps
         return Outcome(SHAPE, f"shape {b.shape}, PyTorch {a.shape}")
     if a.dtype.kind not in "fiub" or b.dtype.kind not in "fiub":
         return Outcome(SHAPE, f"type {b.dtype}, PyTorch {a.dtype}")
-    found = values(a.astype(np.float64), b.astype(np.float64), exact.astype(np.float64), a.dtype.kind == "f", limits, eps)
+    found = values(
+        a.astype(np.float64), b.astype(np.float64), exact.astype(np.float64), a.dtype.kind == "f", limits, eps
+    )
     if found.agrees and a.dtype != b.dtype:
         return Outcome(TYPE, f"{b.dtype} where PyTorch gives {a.dtype}")
     return found

@@ -48,7 +48,9 @@ def measure(
     python    the interpreter of the environment in which the port runs
     progress  called with column, jobs done and jobs in all
     """
-    reference = run_column("torch_ref", table, jobs.of_reference(table), folder / "torch", sys.executable, "cpu", progress)
+    reference = run_column(
+        "torch_ref", table, jobs.of_reference(table), folder / "torch", sys.executable, "cpu", progress
+    )
     port = run_column("ms_model", table, jobs.of_port(table), folder / "mindspore", python, device, progress)
     return {"reference": reference[0], "port": port[0]}, reference[1], port[1]
 

@@ -5,7 +5,17 @@ from collections.abc import Iterable, Iterator
 
 TORCH = "torch"
 TENSOR_TYPES = {"torch.Tensor", "torch.FloatTensor", "torch.nn.Parameter"}
-NUMBERS = {"size", "dim", "item", "numel", "tolist", "numpy", "data_ptr", "is_contiguous", "stride"}  # methods that give no tensor
+NUMBERS = {
+    "size",
+    "dim",
+    "item",
+    "numel",
+    "tolist",
+    "numpy",
+    "data_ptr",
+    "is_contiguous",
+    "stride",
+}  # methods that give no tensor
 MODULE_BASES = ("Module", "Model", "Block", "Layer", "Net")  # how classes end that derive from a module of another file
 
 

@@ -94,12 +94,21 @@ def worst(outcomes: list[Outcome]) -> Outcome | None:
 
 def said(outcome: Outcome) -> str:
     """An outcome in a few words."""
-    words = {TYPE: "", DIFFERENT: "differs ", SHAPE: "", RAISES: "raises ", KERNEL: "no kernel, ", CRASH: "", ABSENT: ""}
+    words = {
+        TYPE: "",
+        DIFFERENT: "differs ",
+        SHAPE: "",
+        RAISES: "raises ",
+        KERNEL: "no kernel, ",
+        CRASH: "",
+        ABSENT: "",
+    }
     return f"{words.get(outcome.what, '')}{outcome.detail or outcome.what}"
 
 
 def changed(before: Row, after: Row) -> dict[str, tuple[str, str]]:
     """Keys whose outcome is another; bits and rounding count as one, since they depend on the processor."""
+
     def kind(outcome: Outcome | None) -> str:
         return "-" if outcome is None else "agrees" if outcome.agrees else outcome.what
 

@@ -10,7 +10,12 @@ from port.errors import PortError, UsageError
 from port.ops.names import TORCH, Names, Tensors, is_module, parts_of
 
 IN_PLACE = {ast.Add: "iadd", ast.Sub: "isub", ast.Mult: "imul", ast.Div: "itruediv"}
-OPERATORS = {ast.MatMult: "torch.matmul", ast.FloorDiv: "torch.floor_divide", ast.Mod: "torch.remainder", ast.Pow: "torch.pow"}
+OPERATORS = {
+    ast.MatMult: "torch.matmul",
+    ast.FloorDiv: "torch.floor_divide",
+    ast.Mod: "torch.remainder",
+    ast.Pow: "torch.pow",
+}
 METHOD = f"{TORCH}.Tensor."
 OFTEN_OTHERS = {  # methods that strings, lists, dictionaries and files have as well: without a known tensor they say nothing
     "split", "index", "copy", "count", "sort", "format", "join", "replace", "get", "items", "keys", "values", "pop", "append",
@@ -79,7 +84,9 @@ class Walker(ast.NodeVisitor):
         self.tensors = self._scope()
 
     def _scope(self, outer: set[str] | None = None) -> Tensors:
-        functions = {name for name in self.known if not name.startswith("torch.nn.") or name.startswith("torch.nn.functional.")}
+        functions = {
+            name for name in self.known if not name.startswith("torch.nn.") or name.startswith("torch.nn.functional.")
+        }
         return Tensors(self.names, functions, self.in_module, outer)
 
     def add(self, node: ast.AST, name: str, certain: bool = True, call: ast.Call | None = None) -> None:
@@ -181,7 +188,9 @@ class Walker(ast.NodeVisitor):
     def _written(self, target: ast.AST) -> None:
         for part in parts_of(target):
             if isinstance(part, ast.Subscript) and not is_string(part.slice):
-                self.add(part, METHOD + "__setitem__", certain=self.tensors.is_tensor(part.value)) if self._writes(part) else None
+                self.add(part, METHOD + "__setitem__", certain=self.tensors.is_tensor(part.value)) if self._writes(
+                    part
+                ) else None
                 self.visit(part.slice)
             elif isinstance(part, ast.Attribute) and part.attr == "data" and self._may_be_tensor(part.value):
                 self.add(part, METHOD + "data", certain=self.tensors.is_tensor(part.value))

@@ -155,5 +155,7 @@ class Mint(ast.NodeTransformer):
         self.generic_visit(node)
         if isinstance(node.value, ast.Name) and node.value.id in self.ROOTS:
             root = "mindspore" if node.attr in self.TYPES else self.ROOTS[node.value.id]
-            return ast.parse(f"{root}.{node.attr}{'_' * (root == 'mindspore' and node.attr == 'bool')}", mode="eval").body
+            return ast.parse(
+                f"{root}.{node.attr}{'_' * (root == 'mindspore' and node.attr == 'bool')}", mode="eval"
+            ).body
         return node

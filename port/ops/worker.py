@@ -56,7 +56,9 @@ def functions(path: Path) -> ModuleType:
     return module
 
 
-def attempt(run: Callable, module: ModuleType, job: Job, given: Mapping[str, np.ndarray]) -> tuple[dict, list[np.ndarray]]:
+def attempt(
+    run: Callable, module: ModuleType, job: Job, given: Mapping[str, np.ndarray]
+) -> tuple[dict, list[np.ndarray]]:
     """-> {"structure": ...} or {"error": ..., "kind": ...}, and the arrays."""
     names = (*job.arguments, *job.weights)
     values = {name: typed(given[f"{job.operator}/{job.case}/{name}"], job.dtype) for name in names}
@@ -68,7 +70,9 @@ def attempt(run: Callable, module: ModuleType, job: Job, given: Mapping[str, np.
     return {"structure": structure}, [np.asarray(array) for array in found]
 
 
-def layer_of(module: ModuleType, job: Job, fill: Callable[[object, str, Mapping[str, np.ndarray]], None], values: Mapping) -> None:
+def layer_of(
+    module: ModuleType, job: Job, fill: Callable[[object, str, Mapping[str, np.ndarray]], None], values: Mapping
+) -> None:
     """Make the layer that a job calls, and fill it."""
     if job.layer:
         layer = getattr(module, f"make_{job.function}")()

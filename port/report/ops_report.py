@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from port.console import stdout
+from port.console import print_wide, stdout
 from port.files import write_text
 from port.ops.judge import ABSENT, CRASH, DIFFERENT, KERNEL, RAISES, ROUNDING, SAME, SHAPE, TYPE, Outcome
 from port.ops.rows import ASPECTS, FIRST, STATUS, Row, changed
@@ -103,7 +103,7 @@ def show(measured: Measured) -> None:
     for row in measured.rows:
         edges = ", ".join(case for case, outcome in row.edges().items() if not outcome.agrees)
         shown.add_row(row.operator.name, row.verdict, *(sign(row.aspect(name)) for name in ASPECTS), edges)
-    stdout.print(shown, width=max(stdout.width if stdout.is_terminal else WIDTH, 100), crop=False)
+    print_wide(shown, WIDTH)
     found = Counter(row.status for row in measured.rows)
     stdout.print(", ".join(f"{found[status]} {status}" for status in ("same", "care", "missing")), markup=False)
 
@@ -142,8 +142,8 @@ def changes(names: Sequence[str], before: dict[str, Row], after: dict[str, Row])
     for name in names:
         found = changed(before[name], after[name])
         told = Counter((key.partition("/")[0], *pair) for key, pair in found.items())
-        words = [f"{variant}: {old} → {new}{f' ({n} cases)' if n > 1 else ''}" for (variant, old, new), n in told.items()]
+        words = [
+            f"{variant}: {old} → {new}{f' ({n} cases)' if n > 1 else ''}" for (variant, old, new), n in told.items()
+        ]
         lines += [f"- {code(name)}: {'; '.join(words)}"] if words else []
     return lines or ["Nothing."]
-
-
