@@ -10,7 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from port import (
-    console, data_cli, degrade_cli, gaps_cli, ops_cli, overhead_cli, pair_cli, results_cli, scan_cli, selftest_cli, train_cli,
+    console,
+    data_cli,
+    degrade_cli,
+    gaps_cli,
+    ops_cli,
+    overhead_cli,
+    pair_cli,
+    results_cli,
+    scan_cli,
+    selftest_cli,
+    train_cli,
 )  # fmt: skip
 from port.demo.make import make_demo
 from port.errors import PARITY_FAILED, PASSED, PortError, UsageError, run_command

@@ -83,8 +83,8 @@ def show(version: str, found: Mapping[str, Sequence[Advice]], everything: bool) 
                 f"{hidden} more that are the same, or no operators: --all shows them", style="dim", markup=False
             )
     totals = counted([advice for uses in found.values() for advice in uses])
-    console.stdout.print(f"\nMindSpore {version}, as measured. Uses: " + ", ".join(f"{n} {status}" for status, n in totals.items()),
-                         markup=False, soft_wrap=True)  # fmt: skip
+    said = ", ".join(f"{n} {status}" for status, n in totals.items())
+    console.stdout.print(f"\nMindSpore {version}, as measured. Uses: {said}", markup=False, soft_wrap=True)
     for status, n in totals.items():
         if n:
             console.stdout.print(f"  {status}: {MEANING[status]}", markup=False)

@@ -4,6 +4,7 @@ import ast
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from port.ops.judge import AGREE, TYPE
@@ -21,21 +22,6 @@ MEANING = {
     UNKNOWN: "not in the table",
     FRAMEWORK: "no operator: a part of PyTorch around them",
 }
-# arguments that need no measurement: what every call has in some form, and what PyTorch takes if nothing is said
-NO_MATTER = {
-    "dim", "dims", "axis", "dtype", "device", "requires_grad", "inplace", "input", "other", "out", "size", "kernel_size", "tensors",
-    "in_channels", "out_channels", "num_features", "in_features", "out_features", "num_groups", "num_channels", "p", "min", "max",
-    "embed_dim", "num_heads", "num_embeddings", "embedding_dim", "input_size", "hidden_size", "normalized_shape", "output_size",
-    "non_blocking", "memory_format", "copy", "weight", "target", "pad", "steps", "start", "end", "upscale_factor",
-}  # fmt: skip
-DEFAULTS = {
-    "align_corners": False, "keepdim": False, "largest": True, "sorted": True, "descending": False, "bias": True, "ceil_mode": False,
-    "count_include_pad": True, "reduction": "mean", "dilation": 1, "groups": 1, "affine": True, "track_running_stats": True,
-    "return_indices": False, "padding_mode": "zeros", "output_padding": 0, "batch_first": False, "bidirectional": False,
-    "num_layers": 1, "dropout": 0.0, "antialias": False, "recompute_scale_factor": None, "divisor_override": None, "training": True,
-    "eps": 1e-5, "momentum": 0.1, "stride": 1, "elementwise_affine": True, "approximate": "none", "need_weights": True, "value": 0,
-    "padding": 0, "as_tuple": False, "unbiased": True,
-}  # fmt: skip
 WORST_FIRST = (MISSING, CARE, UNKNOWN, FRAMEWORK, SAME)
 
 
@@ -204,9 +190,16 @@ def forms_of(use: Use, operator: Operator) -> tuple[list[str], list[str]]:
     return forms, unmeasured
 
 
+@cache
+def arguments() -> Mapping[str, object]:
+    """Those that need no measurement, from frame.toml."""
+    return tomllib.loads(FRAME.read_text(encoding="utf-8"))["arguments"]
+
+
 def neutral(name: str, value: object) -> bool:
     """Whether an argument says what PyTorch does anyway, or nothing that the framework matters for."""
-    return name in NO_MATTER or (name in DEFAULTS and DEFAULTS[name] == value)
+    defaults = arguments()["defaults"]
+    return value is None or name in arguments()["no_matter"] or (name in defaults and defaults[name] == value)
 
 
 def alike(own: object, measured: object) -> bool:

@@ -1,4 +1,4 @@
-"""What two results say of each other: the judgement of `port/parity/ratio.py`, and words for everything that comes before a number."""
+"""What two results say of each other: the judgement of `port/parity/ratio.py`, and words for what comes before a number."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -2,7 +2,8 @@
 
 A file holds `[[operator]]` entries, each with
 
-name      as PyTorch documents it (torch.abs, F.gelu, nn.Conv2d, Tensor.view); or `names`, a list, and {name} in the texts, or {plain}, which is without a last underscore
+name      as PyTorch documents it (torch.abs, F.gelu, nn.Conv2d, Tensor.view); or `names`, a list, with {name} in the texts,
+          or {plain}, which is without a last underscore
 also      other spellings that are the same function
 torch     the call in PyTorch; statements before the last one are divided by "; "
 port      what a porter writes who changes the prefix only
@@ -121,7 +122,7 @@ def make(group: str, entry: Mapping[str, object]) -> Operator:
 
 
 def edge_case(edge: str | Mapping[str, object], calls: Mapping[str, str], inputs: Mapping[str, object]) -> Case:
-    """A named edge changes the first input; a table changes what it holds. Another call in PyTorch needs its own in MindSpore."""
+    """A named edge changes the first input; a table changes what it holds. Another call in PyTorch has its own in MindSpore."""
     if isinstance(edge, str):
         return Case(edge, calls, inputs, edge)
     edge = dict(edge)
@@ -145,17 +146,16 @@ def derived(call: str, method: bool) -> dict[str, str]:
     return found | ({"mint": mint} if "mint." in mint else {})
 
 
+TYPES = ("float32", "float64", "float16", "int32", "int64", "int16", "int8", "uint8")
+ROOTS = {"torch": "mint", "F": "mint.nn.functional", "nn": "mint.nn"}
+
+
 class Mint(ast.NodeTransformer):
     """mint.abs for torch.abs, mint.nn.functional.gelu for F.gelu, mint.nn.ReLU for nn.ReLU; types stay mindspore's."""
 
-    ROOTS = {"torch": "mint", "F": "mint.nn.functional", "nn": "mint.nn"}
-    TYPES = {"float32", "float64", "float16", "int32", "int64", "int16", "int8", "uint8", "bool"}
-
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         self.generic_visit(node)
-        if isinstance(node.value, ast.Name) and node.value.id in self.ROOTS:
-            root = "mindspore" if node.attr in self.TYPES else self.ROOTS[node.value.id]
-            return ast.parse(
-                f"{root}.{node.attr}{'_' * (root == 'mindspore' and node.attr == 'bool')}", mode="eval"
-            ).body
+        if isinstance(node.value, ast.Name) and node.value.id in ROOTS:
+            root = "mindspore" if node.attr in TYPES else ROOTS[node.value.id]
+            return ast.parse(f"{root}.{node.attr}", mode="eval").body
         return node
