@@ -98,7 +98,7 @@ class Tensors:
             if argument.annotation is not None:
                 if self._annotated(argument.annotation):
                     self.held.add(argument.arg)
-            elif getattr(node, "name", "") == "forward" and argument.arg not in ("self", *defaulted):
+            elif getattr(node, "name", "") == "forward" and argument.arg not in ("self", "ctx", *defaulted):
                 self.held.add(argument.arg)
 
     def _annotated(self, annotation: ast.AST) -> bool:

@@ -20,12 +20,12 @@ WIDTH = 170  # characters of the table where it does not go to a terminal
 SIGNS = {SAME: "=", ROUNDING: "≈", TYPE: "type", DIFFERENT: "differs", SHAPE: "shape", RAISES: "raises", KERNEL: "no kernel",
          ABSENT: "absent", CRASH: "crash", "lenient": "lenient", "not compared": NOTHING}  # fmt: skip
 HEAD = ("PyTorch", "MindSpore", "verdict", *ASPECTS, "edge values", "method", "mint")
-EXPLAINED = """`=`: the same bits; `≈`: within rounding: against PyTorch in float64, MindSpore errs at most 8 times as much as
-PyTorch itself (rms; 16 times for the largest error; limits `ratio` in `port/parity/tolerances.toml`). *type*: the same numbers in
-another element type. *shape*: another shape or structure. *raises*, *no kernel*, *absent*: there is no result. *lenient*: PyTorch
-raises, MindSpore does not. The columns *method* and *mint* are the same call as a method of a tensor and in `mindspore.mint`.
-*compiled* is under `mindspore.jit`, forward and backward together; *float16* likewise. Of edge values only those that do not agree
-are named."""
+EXPLAINED = """`=`: the same bits; `≈`: within rounding: against PyTorch in float64, MindSpore errs at most 8 times as much
+as PyTorch itself (rms; 16 times for the largest error; limits `ratio` in `port/parity/tolerances.toml`). *type*: the same
+numbers in another element type. *shape*: another shape or structure. *raises*, *no kernel*, *absent*: there is no result.
+*lenient*: PyTorch raises, MindSpore does not. The columns *method* and *mint* are the same call as a method of a tensor and
+in `mindspore.mint`. *compiled* is under `mindspore.jit`, forward and backward together; *float16* likewise. Of edge values
+only those that do not agree are named."""
 
 
 def write_ops_report(path: Path, measured: Measured) -> None:
@@ -119,7 +119,9 @@ def versions_markdown(all_measured: Sequence[Measured]) -> str:
     by_name = [{row.operator.name: row for row in measured.rows} for measured in all_measured]
     names = [name for name in by_name[-1] if all(name in rows for rows in by_name)]
     verdicts = [(name, [rows[name].verdict for rows in by_name]) for name in names]
-    by_status = [[status, *(str(count(one, status)) for one in all_measured)] for status in dict.fromkeys(STATUS.values())]
+    by_status = [
+        [status, *(str(count(one, status)) for one in all_measured)] for status in dict.fromkeys(STATUS.values())
+    ]
     unlike = [[code(name), *found] for name, found in verdicts if len(set(found)) > 1]
     parts = [
         "# What changed between versions of MindSpore", "",
