@@ -1,4 +1,4 @@
-"""The runners of both columns on operators with known answers: right and wrong counterparts, crashes, hangs, and the judgement."""
+"""The runners of both columns on operators with known answers: right and wrong counterparts, a crash, a hang."""
 
 import numpy as np
 import pytest
