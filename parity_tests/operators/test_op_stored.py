@@ -39,8 +39,9 @@ def test_figures_survive_being_stored(fresh, tmp_path, monkeypatch):
     held = stored.load("2.10", [row.operator for row in fresh.rows])
     whats = [[(key, outcome.what, outcome.detail) for key, outcome in row.outcomes.items()] for row in held.rows]
     own = [
-        [(key, outcome.what, "" if outcome.agrees else outcome.detail) for key, outcome in row.outcomes.items()] for row in fresh.rows
-    ]  # fmt: skip
+        [(key, outcome.what, "" if outcome.agrees else outcome.detail) for key, outcome in row.outcomes.items()]
+        for row in fresh.rows
+    ]
     assert whats == own and held.about["port"] == fresh.about["port"]
 
 

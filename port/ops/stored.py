@@ -66,7 +66,7 @@ def load(version: str, table: Sequence[Operator]) -> Measured:
         data = json.loads(path.read_text(encoding="utf-8"))
         held = data.pop("operators")
         rows = tuple(Row(o, {key: unpacked(v) for key, v in held[o.name].items()}) for o in table if o.name in held)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PortError(f"cannot read {path}: {error}. Measure again: python -m port ops --store") from error
     return Measured(data, rows)
 
