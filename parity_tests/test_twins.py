@@ -45,6 +45,8 @@ ONLY_PORT = {
     ("zoo/metric.py", "LocalResponseNorm.forward"): "inherited in the reference",
     ("zoo/metric.py", "Accumulating.forward"): "an optimiser of MindSpore is a cell called with its gradients",
     ("zoo/metric.py", "distance"): "nn.TripletMarginLoss has no kernel on a CPU",
+    ("operators.py", "directions"): "a gradient is given the whole structure of a result; PyTorch's the tensors that have one",
+    ("operators.py", "is_tensor"): "torch.is_tensor in the reference",
     ("recipe.py", "Recipe.__call__"): "an optimiser of MindSpore is called with its gradients",
 }
 ONLY_REFERENCE = {

@@ -9,7 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from port import console, data_cli, degrade_cli, gaps_cli, overhead_cli, pair_cli, results_cli, selftest_cli, train_cli
+from port import (
+    console,
+    data_cli,
+    degrade_cli,
+    gaps_cli,
+    ops_cli,
+    overhead_cli,
+    pair_cli,
+    results_cli,
+    scan_cli,
+    selftest_cli,
+    train_cli,
+)  # fmt: skip
 from port.demo.make import make_demo
 from port.errors import PARITY_FAILED, PASSED, PortError, UsageError, run_command
 from port.files import make_folder
@@ -64,6 +76,8 @@ def build_parser() -> argparse.ArgumentParser:
     data_cli.add_verb(verbs, EXIT_CODES)
     degrade_cli.add_verb(verbs, EXIT_CODES)
     gaps_cli.add_verb(verbs, EXIT_CODES)
+    ops_cli.add_verb(verbs, EXIT_CODES)
+    scan_cli.add_verb(verbs, EXIT_CODES)
     selftest_cli.add_verb(verbs, EXIT_CODES)
     overhead_cli.add_verb(verbs, EXIT_CODES)
     results_cli.add_verb(verbs, EXIT_CODES)
@@ -94,8 +108,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "data": data_cli.run_data,
         "degrade": degrade_cli.run_degrade,
         "gaps": gaps_cli.run_gaps,
+        "ops": ops_cli.run_ops,
         "overhead": overhead_cli.run_overhead,
         "results": results_cli.run_results,
+        "scan": scan_cli.run_scan,
         "selftest": selftest_cli.run_selftest,
         "shrink": pair_cli.run_shrink,
         "train-compare": train_cli.run_train_compare,
