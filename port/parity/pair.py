@@ -9,6 +9,7 @@ A pair is a Python file with
     ms_optimizer(net)          -> an nn.Optimizer with its schedule inside, or an experimental one, or (one of those, scheduler)
     torch_clip(parameters)     clips gradients in place; ms_clip(gradients) -> gradients
     WEIGHTS                    {torch template: MindSpore template} for names that differ, `{}` for indices
+    MAP                        "map.toml" beside the file: the whole map, as `convert_weights.py --pair --map` wrote it
     SITES                      {module of the port: module of the reference} where modules are called differently
     IGNORE                     {module: reason} for what is not to be compared; listed in the report
     VALUES(shapes)             name -> array: the weights, instead of those the reference starts with
@@ -45,6 +46,7 @@ class Pair:
     file: ModuleType
     inputs: tuple[np.ndarray, ...]
     weights: Mapping[str, str] = field(default_factory=dict)
+    map_file: Path | None = None
     sites: Mapping[str, str] = field(default_factory=dict)
     ignore: Mapping[str, str] = field(default_factory=dict)
     values: Callable[[dict[str, tuple[int, ...]]], dict[str, np.ndarray]] | None = None
@@ -71,6 +73,7 @@ def load_pair(spec: str) -> Pair:
     return Pair(
         name=spec,
         file=file,
+        map_file=path.parent / file.MAP if hasattr(file, "MAP") else None,
         compiled=compiled,
         compile_reason=reason,
         decisions=check_decisions(spec, getattr(file, "DECISIONS", {})),
