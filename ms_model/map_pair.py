@@ -36,7 +36,9 @@ def run(args):
     net = part(pair, "ms", "net")().set_train(False)
     reference = load_reference(args.out)
     state = dict(net.parameters_and_names()) | dict(net.named_buffers())
-    proposal = propose(reference.parameters, described(net, state, called(net, pair.inputs)), pair.weights)
+    proposal = propose(
+        reference.parameters, described(net, state, called(net, pair.inputs)), pair.weights, pair.left_out
+    )
 
     def run_with(values):
         for name, array in values.items():

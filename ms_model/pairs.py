@@ -47,7 +47,9 @@ class Side:
         if weights is None:
             raise PortError("the port has no weights of its own to be compared by; give it those of the reference.")
         given = tensors_file.load(weights).tensors
-        self.map = map_by_names(given, tied_in(weights), self.parameters(), self.pair.weights, self.pair.map_file)
+        self.map = map_by_names(
+            given, tied_in(weights), self.parameters(), self.pair.weights, self.pair.left_out, self.pair.map_file
+        )
         self.names, self.tied = self.map.port_name(), {}
         self.set_values(given)
 

@@ -27,7 +27,7 @@ FLOORS = (
     ("data", "degrade"),
     ("parity",),
     ("stream",),
-    ("report", "infer", "demo", "selftest", "shrink", "export", "train"),
+    ("report", "infer", "demo", "selftest", "shrink", "export", "train", "convert"),
     ("evaluate",),
     ("data_cli", "degrade_cli", "gaps_cli", "overhead_cli", "pair_cli", "results_cli", "selftest_cli", "train_cli"),
     ("cli",),

@@ -9,6 +9,7 @@ A pair is a Python file with
     ms_optimizer(net)          -> an nn.Optimizer with its schedule inside, or an experimental one, or (one of those, scheduler)
     torch_clip(parameters)     clips gradients in place; ms_clip(gradients) -> gradients
     WEIGHTS                    {torch template: MindSpore template} for names that differ, `{}` for indices
+    LEFT_OUT                   {torch name: reason} for tensors of the reference, or of its checkpoints, that the port does without
     MAP                        "map.toml" beside the file: the whole map, as `convert_weights.py --pair --map` wrote it
     SITES                      {module of the port: module of the reference} where modules are called differently
     IGNORE                     {module: reason} for what is not to be compared; listed in the report
@@ -46,6 +47,7 @@ class Pair:
     file: ModuleType
     inputs: tuple[np.ndarray, ...]
     weights: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
     map_file: Path | None = None
     sites: Mapping[str, str] = field(default_factory=dict)
     ignore: Mapping[str, str] = field(default_factory=dict)
@@ -68,7 +70,7 @@ def load_pair(spec: str) -> Pair:
     missing = [name for name in ("torch_net", "ms_net", "inputs") if not callable(getattr(file, name, None))]
     if missing:
         raise PortError(f"{spec} does not describe a pair: no function {', '.join(missing)}.")
-    tables = {name.lower(): dict(getattr(file, name, {})) for name in ("WEIGHTS", "SITES", "IGNORE")}
+    tables = {name.lower(): dict(getattr(file, name, {})) for name in ("WEIGHTS", "SITES", "IGNORE", "LEFT_OUT")}
     compiled, reason = check_compile(spec, file)
     return Pair(
         name=spec,

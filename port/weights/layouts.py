@@ -10,6 +10,7 @@
 All but `transpose` move whole ranges of bytes, so that tensors of any size can be streamed.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -121,3 +122,8 @@ def fitted(name: str, array: np.ndarray, shape: Shape) -> np.ndarray:
     if plain(array.shape, shape) is None:
         raise PortError(f"parameter {name!r}: shape {array.shape} in the file, {shape} in the network.")
     return array.reshape(shape)
+
+
+def size(shape: Shape) -> int:
+    """Numbers in a tensor."""
+    return math.prod(shape)

@@ -105,15 +105,20 @@ class Proposal:
 
 
 def propose(
-    reference: Sequence[Parameter], port: Sequence[Parameter], table: Mapping[str, str], rules: Rules | None = None
-) -> Proposal:
+    reference: Sequence[Parameter], port: Sequence[Parameter], table: Mapping[str, str],
+    left_out: Mapping[str, str] | None = None, rules: Rules | None = None,
+) -> Proposal:  # fmt: skip
     """Everything that can be said without running.
 
-    table  torch template -> MindSpore template with `{}` for indices, for names that differ; looked at first
+    table     torch template -> MindSpore template with `{}` for indices, for names that differ; looked at first
+    left_out  names of the reference that the port does without -> reason
     Raises PortError naming what is left over on either side and the nearest name on the other.
     """
     rules, found = rules or load_rules(), Proposal()
-    work = _Work(list(reference), list(port), rules, found)
+    for name, reason in (left_out or {}).items():
+        found.left_out[name] = reason
+        found.left_out_shapes |= {one.name: one.shape for one in reference if one.name == name}
+    work = _Work([one for one in reference if one.name not in found.left_out], list(port), rules, found)
     work.by_table(RuleTable(table))
     work.by_names()
     work.by_fused_names()
@@ -345,7 +350,7 @@ def _common(names: Iterable[str]) -> str:
 
 def map_by_names(
     given: Mapping[str, np.ndarray], tied: Mapping[str, str], port: Sequence[Parameter], table: Mapping[str, str],
-    file: Path | None = None,
+    left_out: Mapping[str, str], file: Path | None = None,
 ) -> WeightMap:  # fmt: skip
     """The map between a reference of which only the tensors are known and a port, from its file or without running anything.
 
@@ -362,7 +367,7 @@ def map_by_names(
             file, found, {name: array.shape for name, array in given.items()}, {one.name: one.shape for one in port}
         )
         return found
-    proposal = propose(reference, port, table)
+    proposal = propose(reference, port, table, left_out)
     if proposal.groups:
         raise PortError(
             f"names and shapes do not tell which parameters belong together: {proposal.groups[0].title}. Let "
