@@ -47,16 +47,10 @@ class Side:
         if weights is None:
             raise PortError("the port has no weights of its own to be compared by; give it those of the reference.")
         given = tensors_file.load(weights).tensors
-        self.map = map_by_names(
-            given, tied_in(weights), self.parameters(), self.pair.weights, self.pair.left_out, self.pair.map_file
-        )
+        pair, own = self.pair, parameters_of(self.net, {})
+        self.map = map_by_names(given, tied_in(weights), own, pair.weights, pair.left_out, pair.map_file)
         self.names, self.tied = self.map.port_name(), {}
         self.set_values(given)
-
-    def parameters(self):
-        """What the map is made of: every tensor with its shape and the class of the cell that holds it."""
-        return parameters_of(self.net, {})
-
     def state(self):
         """Parameters and buffers as the network calls them, by their place in it. name -> tensor"""
         return dict(self.net.parameters_and_names()) | dict(self.net.named_buffers())

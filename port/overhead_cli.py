@@ -84,9 +84,7 @@ def prepared(args: argparse.Namespace, work: Path) -> list[tuple[str, Path, dict
 def prepared_ttvsr(args: argparse.Namespace, folder: Path) -> tuple[str, Path, dict[str, list[str]]]:
     """Frames as an array, weights for both frameworks."""
     if not args.weights.is_file():
-        raise PortError(
-            f"no weights file {args.weights}. Name a checkpoint by --weights, or run `port demo .cache/demo`."
-        )
+        raise PortError(f"no weights file {args.weights}. Name a checkpoint by --weights, or run `port demo .cache/demo`.")
     if args.max_frames < 1:
         raise UsageError(f"--max-frames must be at least 1, found {args.max_frames}.")
     frames = read_input(args.input, args.max_frames)

@@ -51,9 +51,7 @@ def add_verbs(verbs, epilog: str) -> None:
 def add_types(parser: argparse.ArgumentParser) -> None:
     """Element types of the networks."""
     parser.add_argument("--dtype", choices=DTYPES, help="pairs: cast both networks (default float32)")
-    parser.add_argument(
-        "--port-dtype", choices=DTYPES, help="pairs: cast the port only, against the reference in --dtype"
-    )
+    parser.add_argument("--port-dtype", choices=DTYPES, help="pairs: cast the port only, against the reference in --dtype")
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -66,9 +64,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """What of a pair is judged, and what it is held against."""
     parser.add_argument("--only", metavar="PATTERN[,PATTERN]", help="judge only the sites of these modules")
-    parser.add_argument(
-        "--stages", metavar="A,B", help=f"judge only these, of: {', '.join(STAGES)}; of a model: forward, all"
-    )
+    parser.add_argument("--stages", metavar="A,B", help=f"judge only these, of: {', '.join(STAGES)}; of a model: forward, all")
     parser.add_argument("--until", metavar="MODULE", help="judge up to this module's first output")
     parser.add_argument("--diff", type=Path, metavar="OLD_REPORT", help="say what changed since an earlier report")
 
@@ -89,9 +85,7 @@ def run_capture(args: argparse.Namespace) -> int:
             "the port takes the weights that the reference left in its traces; --weights is for `capture torch`."
         )
     if args.side == "ms" and (args.dtype or args.port_dtype):
-        raise UsageError(
-            "the port runs in the type that its reference was captured for; --dtype is for `capture torch`."
-        )
+        raise UsageError("the port runs in the type that its reference was captured for; --dtype is for `capture torch`.")
     types = (args.dtype or DTYPES[0], args.port_dtype)
     out, reference = args.out, args.reference or args.out
     capture_side(args.side, args.pair, out, reference, args.weights, args.quiet, *types, selection=selection)

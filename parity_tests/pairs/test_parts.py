@@ -4,7 +4,6 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
-from port.weights.match import fitted, match_names
 
 from port.errors import PortError, UsageError
 from port.parity import tolerance
@@ -12,6 +11,7 @@ from port.parity.nested import walk
 from port.parity.pair import load_pair
 from port.parity.pair_compare import blame, weight_difference
 from port.parity.ratio import error_ratios
+from port.weights.match import fitted, match_names
 
 LIMITS = tolerance.load()
 CALLED = frozenset({"body", "body.conv", "head"})

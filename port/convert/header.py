@@ -138,7 +138,7 @@ def _check_file_name(path: Path, file: str) -> None:
     plain = file.endswith(SUFFIX) and not file.startswith(".") and file.isprintable() and len(file) < 256
     if not plain or any(letter in file for letter in "/\\:\0") or Path(file).name != file:
         raise PortError(
-            f"refused {path}: it names the file {quote(file)}. A shard is a {SUFFIX} file beside its index; nothing else is read."
+            f"refused {path}: it names the file {quote(file)}. A shard is a {SUFFIX} file beside its index."
         )
 
 

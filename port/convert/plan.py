@@ -79,7 +79,7 @@ def make_plan(
         reason = reason or next((TRAINING_STATE[r] for r in TRAINING_STATE if name == r or name.startswith(r)), None)
         if reason is None:
             raise PortError(
-                f"{path} holds {len(extra)} tensors that are not in the map, such as {quote(name)}. Add its pair to the map, or "
+                f"{path} holds {len(extra)} tensors that the map lacks, such as {quote(name)}. Add its pair to the map, or "
                 "put it under left_out with a reason (LEFT_OUT of the pair's file)."
             )
         dropped.append(Dropped(name, 1, reason))

@@ -1,4 +1,4 @@
-"""A checkpoint from one framework to the other for any pair of networks: find or read the map, write, prove, say what was done."""
+"""A checkpoint from one framework to the other for any pair of networks: the map, the file, the proof, a summary."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

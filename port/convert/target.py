@@ -1,8 +1,8 @@
 """Safetensors written a piece at a time, in one file or in shards with an index; killed, the same command goes on.
 
-All is written in a hidden folder beside the target. Its journal says after every tensor what has been written and the hash of it;
-a later run checks the job, cuts off what came after the last whole tensor, and goes on. At the end every tensor is read back
-and compared by hash, and only then do the files get their names, the index last.
+All is written in a hidden folder beside the target. Its journal says after every tensor that it was written, and its
+hash; a later run checks the job, cuts off what came after the last whole tensor, and goes on. At the end every tensor is read
+back and compared by hash, and only then do the files get their names, the index last.
 """
 
 import fcntl

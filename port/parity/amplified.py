@@ -88,9 +88,7 @@ def norms_told_from_bugs(
             continue
         true, found = (float(trace.whole(row.site)) for trace in (truth, port))
         if abs(found - true) <= allowed * abs(true):
-            row.note = (
-                f"amplified rounding: {row.reason}; all gradients of the reference with such rounding err as much"
-            )
+            row.note = f"amplified rounding: {row.reason}; all gradients of the reference with such rounding err as much"
             row.reason = None
 
 

@@ -69,9 +69,7 @@ def node(parts: dict[str, str], given: dict[str, np.ndarray]) -> dict[str, objec
 
 def first_call(module: str, trace: Trace) -> str | None:
     """The first site of a module's first call, None for one that is never called (a list of modules)."""
-    return next(
-        (name for name in trace.sites if name.partition("/")[2].partition(":")[0] == module and ":" in name), None
-    )
+    return next((name for name in trace.sites if name.partition("/")[2].partition(":")[0] == module and ":" in name), None)
 
 
 def build(part: Mapping[str, Any], tensors: Mapping[str, Any]) -> Any:

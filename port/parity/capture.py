@@ -185,9 +185,7 @@ def idle(modules: Iterable[tuple[str, Any]], method: str, recorder: Recorder, ze
             delattr(module, method)
 
 
-def _idle_call(
-    compute: Callable[..., Any], name: str, recorder: Recorder, zeros: Callable[..., Any]
-) -> Callable[..., Any]:
+def _idle_call(compute: Callable[..., Any], name: str, recorder: Recorder, zeros: Callable[..., Any]) -> Callable[..., Any]:
     def call(*inputs):
         site = recorder.reference.sites.get(f"{recorder.label}/{name}:out")
         if site is None or recorder.label in recorder.plan.whole_steps or "all" in recorder.plan.whole_steps:

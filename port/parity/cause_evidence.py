@@ -3,6 +3,7 @@
 A `cause` is a `port.parity.causes.Cause`.
 """
 
+
 import numpy as np
 
 from port.diagnose.evidence import Evidence
@@ -23,7 +24,9 @@ def weight_evidence(cause, forward: Trace, weights: tuple) -> Evidence:
     )  # fmt: skip
 
 
-def site_evidence(cause, reference: Trace, port: Trace, truth: Trace, forward: Trace, weights: tuple) -> Evidence:
+def site_evidence(
+    cause, reference: Trace, port: Trace, truth: Trace, forward: Trace, weights: tuple
+) -> Evidence:
     """One wrong site with what its module was given and holds."""
     row = cause.telling
     kind = "parameter_gradient" if row.site.startswith("parameters/") else row.kind

@@ -161,11 +161,7 @@ def without_handed_over(rows: list[Row], forward: Stage | None, wrong: frozenset
     given is not: the gradient of such a value is only as right as the modules that run after it.
     """
     order = {row.site: row.order for row in forward.rows} if forward else {}
-    last = (
-        max((row.order for row in forward.failing if row.module in wrong - {NETWORK}), default=-1.0)
-        if forward
-        else -1.0
-    )
+    last = max((row.order for row in forward.failing if row.module in wrong - {NETWORK}), default=-1.0) if forward else -1.0
     named = lambda row: ":" not in row.site and not row.site.startswith("parameters/")  # noqa: E731
     return [row for row in rows if not (named(row) and order.get(row.site.removesuffix(GRADIENT), last) < last)]
 

@@ -78,7 +78,9 @@ def check_identity(job, traces: Mapping[str, Trace]) -> None:
 def clip_causes(stages: Mapping[str, Stage], traces: Mapping[str, Trace]) -> list[Cause]:
     """Who is wrong on right inputs, with a diagnosis."""
     causes = find_causes({name: stages[name] for name in ("weights", MODULES)})
-    weights = tuple(tensors_file.load(traces[name].folder / WEIGHTS_FILE).tensors for name in ("reference", "forced"))
+    weights = tuple(
+        tensors_file.load(traces[name].folder / WEIGHTS_FILE).tensors for name in ("reference", "forced")
+    )
     sides = (dict.fromkeys(("forward", MODULES), traces[which]) for which in ("reference", "forced", "forced64"))
     reference, port, truth = sides
     for cause in causes:

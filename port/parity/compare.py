@@ -169,9 +169,7 @@ def compare_compiled(
 
     max_abs and relative are those between compiled and eager, the ratio is that of the compiled run's error against float64.
     """
-    stage = Stage(
-        "compiled", f"rms error of the compiled run against float64 <= {limits.ratio_rms:g} x the reference's own"
-    )
+    stage = Stage("compiled", f"rms error of the compiled run against float64 <= {limits.ratio_rms:g} x the reference's own")
     visible = [site.name for site in imposed.sites.values() if site.kind == "value" and site.name in reference.sites]
     for row in _rows(imposed, compiled, sources, stage, visible):
         stage.rows.append(row)

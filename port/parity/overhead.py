@@ -97,9 +97,7 @@ def measure(
     return figures
 
 
-def run_once(
-    mode: str, plain: Callable[[], Any], captured: Callable[[Plan, Path], int], folder: Path
-) -> dict[str, Any]:
+def run_once(mode: str, plain: Callable[[], Any], captured: Callable[[Plan, Path], int], folder: Path) -> dict[str, Any]:
     """One run of one mode; its trace is measured and removed."""
     shutil.rmtree(folder, ignore_errors=True)
     forget_peak()

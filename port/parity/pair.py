@@ -9,7 +9,7 @@ A pair is a Python file with
     ms_optimizer(net)          -> an nn.Optimizer with its schedule inside, or an experimental one, or (one of those, scheduler)
     torch_clip(parameters)     clips gradients in place; ms_clip(gradients) -> gradients
     WEIGHTS                    {torch template: MindSpore template} for names that differ, `{}` for indices
-    LEFT_OUT                   {torch name: reason} for tensors of the reference, or of its checkpoints, that the port does without
+    LEFT_OUT                   {torch name: reason} for what the reference or its checkpoints have and the port does without
     MAP                        "map.toml" beside the file: the whole map, as `convert_weights.py --pair --map` wrote it
     SITES                      {module of the port: module of the reference} where modules are called differently
     IGNORE                     {module: reason} for what is not to be compared; listed in the report

@@ -207,7 +207,5 @@ def compare_updates(
     stage = compare_sites(name, reference, port, truth, limits, wanted=wanted, scale=scale)
     if given:
         why = f"loss and gradients are computed again at steps {chosen} only (GRADIENTS_AT)"
-        stage.skipped += [
-            (site.name, why) for site in reference.sites.values() if site.kind in kinds and left_out(site)
-        ]
+        stage.skipped += [(site.name, why) for site in reference.sites.values() if site.kind in kinds and left_out(site)]
     return stage

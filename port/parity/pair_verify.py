@@ -215,15 +215,7 @@ def compare_stages(
               {"forward": exact, "backward": exact})  # fmt: skip
     if exact:
         stages["forward"] = compare_sites(
-            "forward",
-            first,
-            forced,
-            exact,
-            limits,
-            ignore,
-            is_forward,
-            sources=Sources(first, declared),
-            same_values=True,
+            "forward", first, forced, exact, limits, ignore, is_forward, sources=Sources(first, declared), same_values=True
         )
         stages["backward"] = compare_sites("backward", first, forced, exact, limits, ignore, is_backward)
         stages["backward"].cuts = find_cuts(first, forced)
@@ -241,9 +233,7 @@ def compare_stages(
     left_alone = own_training and any(selection.wants(name) for name in (FREE, COMPILED))
     notes = add_modes(stages, {**ours, "reference": alone}, theirs, limits, of_kernel) if left_alone else []
     if (types := Types(**ours["reference"].about.get("types", {}))) != Types():
-        notes.append(
-            f"training: not compared, the networks ran in {types.reference} (reference) and {types.port} (port)"
-        )
+        notes.append(f"training: not compared, the networks ran in {types.reference} (reference) and {types.port} (port)")
     return stages, traces, notes, known
 
 
@@ -269,7 +259,9 @@ def add_training(stages, traces, ours, theirs, limits, own: bool, selection: Sel
         if "noisy" in ours:
             noise, alone = (ours["noisy"], ours["float64"]), stages[f"{ACCUMULATED} training"]
             norms_told_from_bugs(alone, theirs["training"], ours["training64"], noise, limits)
-        series_told_from_bugs(stages[f"{ACCUMULATED} training"], start, theirs["training"], ours["training64"], limits)
+        series_told_from_bugs(
+            stages[f"{ACCUMULATED} training"], start, theirs["training"], ours["training64"], limits
+        )
 
 
 def add_fed_training(stages, traces, ours, theirs, limits) -> None:

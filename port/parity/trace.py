@@ -66,9 +66,7 @@ def digest(array: np.ndarray) -> str:
 def measure(name: str, kind: str, array: np.ndarray, sampled: int, known_digest: str | None = None) -> Site:
     """Statistics and hash of one value; a digest that is known already is not computed again."""
     flat = np.ascontiguousarray(array).reshape(-1)
-    numbers = (
-        flat if flat.dtype.kind == "f" and flat.itemsize > 2 else flat.astype(np.float64)
-    )  # sums of halves overflow
+    numbers = flat if flat.dtype.kind == "f" and flat.itemsize > 2 else flat.astype(np.float64)  # sums of halves overflow
     nonfinite, total, squares = 0, float(numbers.sum()), float(np.dot(numbers, numbers))
     if not (np.isfinite(total) and np.isfinite(squares)):  # NaN, infinity, or squares beyond float32
         numbers = numbers[np.isfinite(numbers)].astype(np.float64)

@@ -44,4 +44,6 @@ def render_page(
     report: Mapping, view: Mapping[str, Any], strips: Sequence[FrameStrip], charts: Mapping[str, bytes | None]
 ) -> str:
     """The page as text. charts: "light" and "dark" as PNG"""
-    return render("page.html.j2", report=report, strips=strips, charts=charts, decision_words=words.DECISIONS, **view)
+    return render(
+        "page.html.j2", report=report, strips=strips, charts=charts, decision_words=words.DECISIONS, **view
+    )

@@ -17,7 +17,9 @@ UNDRAWN = ("weights", "compiled", "free")  # stages that have no ratio
 SECTIONS = {"end": "forward"}  # outputs and loss are the last that is computed forward
 
 
-def draw_ratios(stages: Mapping[str, Stage], limit: float, theme: Theme, wrong: str | None = None) -> bytes | None:
+def draw_ratios(
+    stages: Mapping[str, Stage], limit: float, theme: Theme, wrong: str | None = None
+) -> bytes | None:
     """Both panels as PNG; None where no site has a ratio.
 
     limit  of the ratio
@@ -25,9 +27,7 @@ def draw_ratios(stages: Mapping[str, Stage], limit: float, theme: Theme, wrong: 
     """
     fed, along = split(stages)
     places = places_of(stages)
-    panels = [
-        (rows, label) for rows, label in ((fed, "fed with the reference's values"), (along, "left to itself")) if rows
-    ]
+    panels = [(rows, label) for rows, label in ((fed, "fed with the reference's values"), (along, "left to itself")) if rows]
     if not any(drawable(row.ratio) for row in [*fed, *along]):
         return None
     figure = Figure(figsize=(11.0, 1.0 + 2.8 * len(panels)), dpi=charts.DPI, facecolor=theme.back, layout="constrained")

@@ -58,10 +58,7 @@ class Sweep:
     def cases(self) -> list[tuple[float, Control]]:
         """(size, changed port), the largest first."""
         return [
-            (
-                size,
-                control(self.network, f"{self.name}, {size:g}", self.old, self.new.replace("{size}", repr(size)), ""),
-            )
+            (size, control(self.network, f"{self.name}, {size:g}", self.old, self.new.replace("{size}", repr(size)), ""))
             for size in self.sizes
         ]
 

@@ -6,7 +6,7 @@ from port.selftest.fault import control, fault
 
 _fault, _control = partial(fault, "resample"), partial(control, "resample")
 
-GRID = 'ops.meshgrid(ops.arange(h), ops.arange(w), indexing="ij")'
+GRID = "ops.meshgrid(ops.arange(h), ops.arange(w), indexing=\"ij\")"
 STACK = "ops.stack((x, y), -1)"
 WARP = 'ops.grid_sample(x, positions, mode="bilinear", padding_mode="border", align_corners=True)'
 POOL = "ops.adaptive_avg_pool2d(x, 4)"

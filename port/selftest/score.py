@@ -72,13 +72,7 @@ def fault_entry(outcome: Outcome) -> dict[str, object]:
 def blind_entry(entry: Blind, outcome: Outcome) -> dict[str, object]:
     """One mistake that the inputs do not show."""
     case = entry.case
-    return {
-        "fault": case.name,
-        "network": case.network,
-        "why": entry.why,
-        "probe": entry.probe,
-        "detected": outcome.detected,
-    }
+    return {"fault": case.name, "network": case.network, "why": entry.why, "probe": entry.probe, "detected": outcome.detected}
 
 
 def control_entry(outcome: Outcome) -> dict[str, object]:

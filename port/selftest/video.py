@@ -20,9 +20,7 @@ def target() -> np.ndarray:
     rows, columns = np.meshgrid(np.arange(SIDE * SCALE), np.arange(SIDE * SCALE), indexing="ij")
     waves = np.random.default_rng(12).uniform(-1, 1, (3, 24, 4))
     down, right = (SCALE * step for step in MOVE)
-    return np.stack([_texture(rows + down * k, columns + right * k, waves) for k in range(FRAMES)])[None].astype(
-        np.float32
-    )
+    return np.stack([_texture(rows + down * k, columns + right * k, waves) for k in range(FRAMES)])[None].astype(np.float32)
 
 
 def _texture(rows: np.ndarray, columns: np.ndarray, waves: np.ndarray) -> np.ndarray:

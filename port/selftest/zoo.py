@@ -100,9 +100,7 @@ def write_pair(folder: Path, network: str, edits: Sequence[Edit] = (), title: st
         text = text.replace("from ms_model", f"from {package}")
     (folder / "half.py").write_text(text, encoding="utf-8")
     pair = folder / "pair.py"
-    made = PAIR.format(
-        network=network, title=title, half=half, file=FILES.get(network, network), steps=STEPS.get(network, 3)
-    )
+    made = PAIR.format(network=network, title=title, half=half, file=FILES.get(network, network), steps=STEPS.get(network, 3))
     pair.write_text(made + CLIPPED * ("def clip(" in text), encoding="utf-8")
     return pair
 
@@ -130,6 +128,4 @@ def changed(folder: Path, package: str) -> ModuleType:
     """The port's half in a folder of write_pair, importing from its own package beside it."""
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
-    return sys.modules.get(f"{package}.half") or sys.modules.setdefault(
-        f"{package}.half", import_file(folder / "half.py")
-    )
+    return sys.modules.get(f"{package}.half") or sys.modules.setdefault(f"{package}.half", import_file(folder / "half.py"))
