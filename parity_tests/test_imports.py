@@ -29,7 +29,8 @@ FLOORS = (
     ("stream",),
     ("report", "infer", "demo", "selftest", "shrink", "export", "train", "convert"),
     ("evaluate",),
-    ("data_cli", "degrade_cli", "gaps_cli", "overhead_cli", "pair_cli", "results_cli", "selftest_cli", "train_cli"),
+    ("data_cli", "degrade_cli", "gaps_cli", "overhead_cli", "pair_cli", "results_cli", "selftest_cli", "train_cli")
+    + ("convert_cli",),
     ("cli",),
     ("__main__",),
 )

@@ -10,7 +10,9 @@ from port.errors import PortError
 from port.weights.halves import cast, overflowed
 from port.weights.rules import quote
 
-CHUNK = 8 << 20  # bytes; a multiple of every element's size
+CHUNK = (
+    1 << 20
+)  # bytes; a multiple of every element's size. What is read, hashed and written stays in the cache of the core
 
 
 def chunks(output: Output, source: Source) -> Iterator[memoryview]:
@@ -48,7 +50,8 @@ def _transposed(output: Output, source: Source) -> Iterator[memoryview]:
     name, _, nbytes = output.pieces[0]
     whole = bytearray(nbytes)
     source.read_into(name, 0, memoryview(whole))
-    matrix = np.frombuffer(whole, f"V{nbytes // max(1, output.shape[0] * output.shape[1])}").reshape(output.shape[::-1])
+    item = nbytes // max(1, output.shape[0] * output.shape[1])
+    matrix = np.frombuffer(whole, f"u{item}" if item in (1, 2, 4, 8) else f"V{item}").reshape(output.shape[::-1])
     rows = max(1, CHUNK // max(1, matrix.itemsize * matrix.shape[0]))
     for at in range(0, output.shape[0], rows):
         yield memoryview(np.ascontiguousarray(matrix[:, at : at + rows].T)).cast("B")
