@@ -103,6 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "convert-bench": convert_cli.run_convert_bench,
         "data": data_cli.run_data,
         "degrade": degrade_cli.run_degrade,
+        "fuzz": convert_cli.run_fuzz,
         "gaps": gaps_cli.run_gaps,
         "overhead": overhead_cli.run_overhead,
         "results": results_cli.run_results,

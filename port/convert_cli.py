@@ -9,6 +9,8 @@ from pathlib import Path
 from port import console
 from port.convert.bench import bench
 from port.convert.bench_report import bench_markdown, print_bench
+from port.convert.fuzz import fuzz
+from port.convert.fuzz_report import fuzz_markdown, print_fuzz
 from port.errors import PARITY_FAILED, PASSED, UsageError
 from port.files import write_text
 
@@ -24,6 +26,28 @@ def add_verbs(verbs: argparse._SubParsersAction, epilog: str) -> None:
     measure.add_argument("--report", type=Path, metavar="FILE", help="write the table as Markdown")
     measure.add_argument("--json", action="store_true", help="print the figures on stdout as data")
     measure.add_argument("--debug", action="store_true", help="show tracebacks")
+    attack = verbs.add_parser(
+        "fuzz", help="feed the readers of checkpoints with broken and hostile files", epilog=epilog
+    )
+    attack.add_argument("--inputs", type=int, default=110_000, metavar="N", help="files in all (110000)")
+    attack.add_argument("--seed", type=int, default=0, metavar="N", help="another one makes other files (0)")
+    attack.add_argument("--report", type=Path, metavar="FILE", help="write the table as Markdown")
+    attack.add_argument("--json", action="store_true", help="print what was found on stdout as data")
+    attack.add_argument("--debug", action="store_true", help="show tracebacks")
+
+
+def run_fuzz(args: argparse.Namespace) -> int:
+    """-> 0, or 1 where a reader did anything but read or refuse"""
+    if not 10 <= args.inputs <= 10_000_000:
+        raise UsageError(f"--inputs is 10 to 10000000, found {args.inputs}.")
+    found = fuzz(args.inputs, args.seed)
+    if args.report:
+        write_text(args.report, fuzz_markdown(found, "python -m port " + shlex.join(sys.argv[1:])))
+    if args.json:
+        console.print_json(found)
+    else:
+        print_fuzz(found)
+    return PARITY_FAILED if any(one["findings"] for one in found.values()) else PASSED
 
 
 def run_convert_bench(args: argparse.Namespace) -> int:

@@ -90,7 +90,9 @@ class _Reader:
             found.left_out_shapes[name] = self.shapes(entry, "shape", 1)[0] if "shape" in entry else ()
             if not found.left_out[name].strip():
                 raise self.wrong(entry, f"{quote(name)} is left out without a reason. Write one.")
-        found.undetermined = [str(title) for title in data.get("undetermined", [])]
+        found.undetermined = data.get("undetermined", [])
+        if not isinstance(found.undetermined, list) or not all(isinstance(title, str) for title in found.undetermined):
+            raise PortError(f"{self.path}: expected `undetermined` as a list of texts; [] where nothing is in doubt.")
         return found
 
     def entry(self, entry: Mapping) -> Entry:
