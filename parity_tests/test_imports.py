@@ -28,9 +28,10 @@ FLOORS = (
     ("parity",),
     ("stream",),
     ("ops",),
-    ("report", "infer", "demo", "selftest", "shrink", "export", "train"),
+    ("report", "infer", "demo", "selftest", "shrink", "export", "train", "convert"),
     ("evaluate",),
     (
+        "convert_cli",
         "data_cli",
         "degrade_cli",
         "gaps_cli",

