@@ -19,10 +19,11 @@ COMMON = {"whole": "all", "quiet": True, "input_name": "made"}
 def healthy(small_file, clip, tmp_path_factory):
     """-> (job, outcome)"""
     work = tmp_path_factory.mktemp("basicvsr-verify")
-    job = Job("basicvsr", small_file, clip[0, :3, :, :64, :64].copy(), work, **COMMON)
+    job = Job("basicvsr", small_file, clip[0, :2, :, :64, :64].copy(), work, **COMMON)
     return job, verify(job)
 
 
+@pytest.mark.slow
 def test_the_port_passes_in_every_stage(healthy):
     _, outcome = healthy
     report = outcome.report
@@ -31,11 +32,12 @@ def test_the_port_passes_in_every_stage(healthy):
     )
     assert report["model"] == "basicvsr" and report["decisions"] == [] and report["root_causes"] == []
     compared = {row["site"].partition(":")[0] for row in outcome.rows}
-    assert {"bwd.00/backward_resblocks.main.2.1.conv2", "fwd.02/forward_resblocks.main.0", "up.00/conv_last",
+    assert {"bwd.00/backward_resblocks.main.2.1.conv2", "fwd.01/forward_resblocks.main.0", "up.00/conv_last",
             "flows/spynet", "fwd.01/warped_feat_prop"} <= compared  # fmt: skip
     assert not any(line.startswith("modules that this clip never runs") for line in report["not_compared"])
 
 
+@pytest.mark.slow
 def test_planted_mistakes_are_found_each_at_its_place(healthy, tmp_path):
     """Features warped with the padding of pictures, and the two directions fused the wrong way round."""
     job, _ = healthy
@@ -45,7 +47,7 @@ def test_planted_mistakes_are_found_each_at_its_place(healthy, tmp_path):
     report = verify(broken).report
     assert report["verdict"] == "fail"
     causes = {cause["site"]: cause["diagnosis"] for cause in report["root_causes"]}
-    assert list(causes) == ["bwd.01/warped_feat_prop", "up.00/fusion:in0"]
+    assert list(causes) == ["bwd.00/warped_feat_prop", "up.00/fusion:in0"]
     assert causes["up.00/fusion:in0"] == "permuted_channels"
 
 
