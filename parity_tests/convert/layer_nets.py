@@ -5,8 +5,6 @@ NETS: name -> (torch_net, ms_net, inputs); `pair_file` makes a pair's file of on
 
 import numpy as np
 
-RANDOM = np.random.default_rng(7)
-
 
 def pair_file(name, path):
     """A file for load_pair. -> path"""
@@ -16,7 +14,7 @@ def pair_file(name, path):
 
 
 def array(*shape):
-    return RANDOM.standard_normal(shape).astype(np.float32)
+    return np.random.default_rng(7).standard_normal(shape).astype(np.float32)
 
 
 def torch_convolutions():
@@ -27,12 +25,12 @@ def torch_convolutions():
             super().__init__()
             self.one, self.up1 = nn.Conv1d(4, 6, 3, padding=1), nn.ConvTranspose1d(6, 4, 3, padding=1)
             self.grouped, self.depth = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1, groups=4)
-            self.half, self.up2 = nn.Conv2d(4, 8, 3, padding=1, groups=2), nn.ConvTranspose2d(8, 3, 3, padding=1)
+            self.halves, self.up2 = nn.Conv2d(4, 8, 3, padding=1, groups=2), nn.ConvTranspose2d(8, 3, 3, padding=1)
             self.three = nn.Conv3d(1, 2, 3, padding=1)
 
         def forward(self, x):
             x = self.up1(self.one(x)).unsqueeze(1)
-            x = self.up2(self.half(self.depth(self.grouped(x))))
+            x = self.up2(self.halves(self.depth(self.grouped(x))))
             return self.three(x.unsqueeze(1))
 
     return Net()
@@ -328,6 +326,6 @@ NETS = {
     "recurrent": (torch_recurrent, ms_recurrent, lambda: array(2, 4, 4)),
     "gates": (torch_gates, ms_gates, lambda: (array(3, 3), array(3, 4), array(3, 4))),
     "attention": (torch_attention, ms_attention, lambda: array(2, 5, 8)),
-    "tokens": (torch_tokens, ms_tokens, lambda: RANDOM.integers(0, 9, (3, 5)).astype(np.int32)),
+    "tokens": (torch_tokens, ms_tokens, lambda: np.random.default_rng(7).integers(0, 9, (3, 5)).astype(np.int32)),
     "blocks": (torch_blocks, ms_blocks, lambda: array(4, 6)),
 }

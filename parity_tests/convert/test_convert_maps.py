@@ -105,19 +105,6 @@ def test_what_is_not_used_is_undetermined(tmp_path, monkeypatch):
     assert any("do not reach the outputs" in note for note in found.notes)
 
 
-def test_another_order_is_searched_for(tmp_path, monkeypatch):
-    """Called in the wrong order for the guess: only the values find it."""
-
-    def late(a, b, x):
-        y = b(x) * 0.5 if hasattr(a, "has_bias") else a(x) * 0.0 + b(x) * 0.5  # the port does not call `a` first
-        return a(x).relu() - 2 * y if hasattr(a, "in_features") else a(x).relu() - 2 * y
-
-    nets = two_dense((0, 1), late, names=("left", "right"))
-    found = planted("late", *nets, lambda: array(3, 4), monkeypatch, tmp_path)
-    pairs = {(entry.torch[0], entry.port[0]) for entry in found.map.entries}
-    assert found.equal and ("a.weight", "left.weight") in pairs and {e.strategy for e in found.map.entries} == {"search"}
-
-
 def test_right_names_for_the_wrong_thing_are_noticed(tmp_path, monkeypatch):
     nets = two_dense((0, 1), lambda a, b, x: a(b(x)), names=("b", "a"))
     found = planted("crossed", *nets, lambda: array(3, 4), monkeypatch, tmp_path)
