@@ -67,7 +67,7 @@ def torch_norms():
             self.group, self.layer, self.flat = nn.GroupNorm(3, 6), nn.LayerNorm(5), nn.BatchNorm1d(5)
 
         def forward(self, x):
-            x = self.layer(self.group(self.instance(self.batch(x))))
+            x = self.group(self.instance(self.batch(self.layer(x))))
             x = self.volume(x.reshape(2, 3, 2, 4, 5))
             return self.flat(x.reshape(-1, 5))
 
@@ -84,7 +84,7 @@ def ms_norms():
             self.second, self.first, self.volume = nn.BatchNorm2d(6), nn.BatchNorm2d(6), nn.BatchNorm3d(3)
 
         def construct(self, x):  # InstanceNorm has no kernel on a CPU; with running statistics it is a BatchNorm
-            x = self.layer(self.group(self.second(self.first(x))))
+            x = self.group(self.second(self.first(self.layer(x))))
             return self.flat(self.volume(x.reshape(2, 3, 2, 4, 5)).reshape(-1, 5))
 
     return Net()
@@ -294,11 +294,15 @@ def torch_blocks():
                 x = block(x)
             return x
 
-    wrapper = nn.Module()
-    wrapper.inner = nn.Module()
-    wrapper.inner.net = Net()
-    wrapper.forward = lambda x: wrapper.inner.net(x)
-    return wrapper
+    class Wrapper(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.ModuleDict({"net": Net()})
+
+        def forward(self, x):
+            return self.inner["net"](x)
+
+    return Wrapper()
 
 
 def ms_blocks():

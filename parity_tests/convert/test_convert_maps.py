@@ -47,7 +47,8 @@ def test_a_map_is_found_and_proved(name, tmp_path):
     there = found.map.to_port(reference.weights)
     back = found.map.to_torch(there)
     assert back.keys() | found.map.left_out.keys() == reference.weights.keys()
-    assert all(back[n].tobytes() == reference.weights[n].tobytes() and back[n].shape == reference.weights[n].shape for n in back)
+    given = reference.weights
+    assert all(a.tobytes() == given[n].tobytes() and a.shape == given[n].shape for n, a in back.items())
     write_map(tmp_path / "again.toml", found.map)
     assert read_map(tmp_path / "again.toml") == found.map
 
