@@ -40,6 +40,10 @@ ONLY_PORT = {
     ("vsr.py", "Method"): "mindspore.recompute takes cells, torch.utils.checkpoint any function",
     ("vsr.py", "Method.__init__"): "as above",
     ("vsr.py", "Method.forward"): "as above",
+    ("pairs.py", "Side.by_reference"): "the port's gradients in the reference's names and layouts",
+    ("pairs.py", "parameters_of"): "the port's tensors for the map of weights; the reference's need their tied names",
+    ("pairs.py", "assign"): "a buffer and a parameter are written in different ways",
+    ("training.py", "Trainer._of_reference"): "learning rates by the reference's names",
     ("training.py", "Trainer._moving"): "gradients are asked for by parameter; PyTorch leaves out what is frozen by itself",
     ("device.py", "one_after_the_other"): "MindSpore's queues between Python and the kernels; PyTorch has none on a CPU",
     ("zoo/metric.py", "LocalResponseNorm.forward"): "inherited in the reference",
@@ -57,6 +61,8 @@ ONLY_REFERENCE = {
     ("gate.py", "refuses_in_place"): "as above",
     ("run_exported.py", "describe"): "the parts run there without PyTorch, on onnxruntime",
     ("export.py", "_quiet"): "PyTorch's exporter logs what concerns its own makers",
+    ("pairs.py", "tied_names"): "MindSpore lists a shared parameter once",
+    ("map_pair.py", "exercised_by"): "asked of the reference alone",
     ("pairs.py", "run_gated"): "a network that writes in place is run a second time, with copies",
 }
 # (file, class or function) -> argument lists that differ on purpose

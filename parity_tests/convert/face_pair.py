@@ -1,4 +1,4 @@
-"""The third network of the face detector MTCNN (O-Net, facenet-pytorch's weights) and a port with names and an order of its own."""
+"""The third network of the face detector MTCNN (O-Net, facenet-pytorch's weights) and a port with names of its own."""
 
 import numpy as np
 
@@ -73,6 +73,7 @@ SITES = {f"stages.{i}.{own}": f"{theirs}{i + 1}" for i in range(4) for own, thei
 SITES |= {f"stages.{i}.pool": f"pool{i + 1}" for i in range(3)}
 SITES |= {"last.0": "dense5", "last.1": "prelu5", "face": "dense6_1", "box": "dense6_2", "landmarks": "dense6_3"}
 SITES |= {"probability": "softmax6_1"}
-IGNORE = dict.fromkeys(("stages", "last", "stages.0", "stages.1", "stages.2", "stages.3", "stages.3.pool"), "the port's own grouping")
+GROUPS = ("stages", "last", "stages.0", "stages.1", "stages.2", "stages.3", "stages.3.pool")
+IGNORE = dict.fromkeys(GROUPS, "the port's own grouping")
 COMPILE = False
 COMPILE_REASON = "the pair shows weights; compiling is shown elsewhere"

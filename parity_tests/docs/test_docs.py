@@ -117,7 +117,9 @@ def parse_train(column):
 
 def parse_conversion(words):
     args = convert_weights.parse(words)
-    convert_weights.choose_target(args.source, args.output)
+    if args.pair or args.map:
+        return convert_weights.check_extensions(args.source, args.output, (*convert_weights.FORMATS, convert_weights.INDEX))
+    return convert_weights.choose_target(args.source, args.output)
     return args
 
 
