@@ -55,6 +55,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--dtype", default=KEEP, choices=[KEEP, *FLOATS], help="of a pair: cast floating-point tensors (default: keep)"
     )
     parser.add_argument(
+        "--allow-non-finite", action="store_true", help="of a pair: take NaN and infinite values, which are refused otherwise"
+    )
+    parser.add_argument(
         "--shard-size", type=float, default=SHARD_GB, metavar="GB", help="of an index: largest file (5)"
     )
     parser.add_argument("--quiet", action="store_true", help="of a pair: no progress on stderr")
@@ -62,6 +65,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(arguments)
     for_pairs = {"--dtype": options.dtype != KEEP, "--shard-size": options.shard_size != SHARD_GB}
+    for_pairs["--allow-non-finite"] = options.allow_non_finite
     if options.pair is None and options.map is None:
         if wrong := [flag for flag, given in for_pairs.items() if given]:
             parser.error(f"{wrong[0]} needs --pair or --map")
@@ -104,7 +108,7 @@ def convert_by_map(options: argparse.Namespace) -> int:
         p.resolve() for p in (options.source, options.output, options.map) if p
     }:
         raise UsageError(f"--json {options.json} would overwrite a file that is needed. Name another file.")
-    names = ("source", "output", "pair", "map", "dtype", "shard_size", "params", "json", "quiet")
+    names = ("source", "output", "pair", "map", "dtype", "allow_non_finite", "shard_size", "params", "json", "quiet")
     return convert_pair(Job(*(getattr(options, name) for name in names), _format))
 
 

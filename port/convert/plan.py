@@ -1,7 +1,7 @@
 """What a conversion is going to write: for every tensor of the target, which bytes of which tensors of the source."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from port.convert.header import BYTES, Stored
@@ -23,6 +23,7 @@ class Output:
 
     pieces  (name in the source, first byte, byte behind the last), one behind the other; empty: zeros
     cast    element type to cast to, or None
+    finite  NaN and infinite values are refused
     """
 
     name: str
@@ -31,6 +32,7 @@ class Output:
     pieces: tuple[tuple[str, int, int], ...] = ()
     transposed: bool = False
     cast: str | None = None
+    finite: bool = True
 
     @property
     def nbytes(self) -> int:
@@ -73,16 +75,7 @@ def make_plan(
         raise PortError(
             f"{path}: tensor {quote(wrong)} has the shape {held[wrong].shape}, in the map {side.shapes[wrong]}."
         )
-    extra = [name for name in named if name not in side.names | side.also]
-    for name in extra:
-        reason = found.left_out.get(name) if side.to_port else None
-        reason = reason or next((TRAINING_STATE[r] for r in TRAINING_STATE if name == r or name.startswith(r)), None)
-        if reason is None:
-            raise PortError(
-                f"{path} holds {len(extra)} tensors that the map lacks, such as {quote(name)}. Add its pair to the map, or "
-                "put it under left_out with a reason (LEFT_OUT of the pair's file)."
-            )
-        dropped.append(Dropped(name, 1, reason))
+    dropped += _left_out(path, [name for name in named if name not in side.names | side.also], found, side)
     plan = Plan(_outputs(path, found, side, named, held, dtype), side.to_port, dropped)
     for entry in found.entries if side.to_port else ():
         others = {named[name] for name in entry.also if name in named} - {named[entry.torch[0]]}
@@ -93,6 +86,20 @@ def make_plan(
             f"{len(made)} tensors that only the reference has are written as zeros, such as {quote(made[0])}"
         )
     return plan
+
+
+def _left_out(path: Path, extra: list[str], found: WeightMap, side: "_Side") -> list[Dropped]:
+    """What of a file the other side does without, each with its reason. Raises PortError where there is none."""
+    reasons = {name: found.left_out.get(name) if side.to_port else None for name in extra}
+    for name in extra:
+        training = next((TRAINING_STATE[r] for r in TRAINING_STATE if name == r or name.startswith(r)), None)
+        reasons[name] = reasons[name] or training
+    if lacks := [name for name, reason in reasons.items() if reason is None]:
+        raise PortError(
+            f"{path}: the map lacks {len(lacks)} of its tensors, such as {quote(lacks[0])}. Add its pair to the map, or "
+            "put it under left_out with a reason (LEFT_OUT of the pair's file)."
+        )
+    return [Dropped(name, 1, reason) for name, reason in reasons.items()]
 
 
 def _with_tied(named: Mapping[str, str], found: WeightMap) -> dict[str, str]:
@@ -163,4 +170,4 @@ def _of_line(layout: Layout, names, shapes, ours: list[str], sources: list[Store
 
 
 def _renamed(output: Output, name: str) -> Output:
-    return Output(name, output.dtype, output.shape, output.pieces, output.transposed, output.cast)
+    return replace(output, name=name)

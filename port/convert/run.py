@@ -1,7 +1,7 @@
 """A checkpoint from one framework to the other for any pair of networks: the map, the file, the proof, a summary."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Job:
     pair: Path | None
     map: Path | None
     dtype: str
+    allow_non_finite: bool
     shard_gb: float
     params: str | None
     json: Path | None
@@ -84,6 +85,7 @@ def convert_file(job: Job, found: WeightMap) -> None:
     source = open_source(job.source, job.format_of)
     try:
         plan = make_plan(job.source, source.tensors, found, job.dtype, job.params)
+        plan.outputs = [replace(output, finite=not job.allow_non_finite) for output in plan.outputs]
         target = check_direction(job, plan)
         check_tied(plan, source)
         if target.name.endswith((SUFFIX, INDEX)):

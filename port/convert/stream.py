@@ -7,12 +7,13 @@ import numpy as np
 from port.convert.plan import Output, Plan
 from port.convert.source import Source, numpy_type
 from port.errors import PortError
-from port.weights.halves import cast, overflowed
+from port.weights.halves import FLOATS, cast, name_of, overflowed
 from port.weights.rules import quote
 
 CHUNK = (
     1 << 20
 )  # bytes; a multiple of every element's size. What is read, hashed and written stays in the cache of the core
+EXPONENTS = {"float16": np.uint16(0x7C00), "bfloat16": np.uint16(0x7F80)}  # all ones where a value is not finite
 
 
 def chunks(output: Output, source: Source) -> Iterator[memoryview]:
@@ -20,8 +21,11 @@ def chunks(output: Output, source: Source) -> Iterator[memoryview]:
     if not output.pieces:
         yield memoryview(bytes(output.nbytes))
         return
-    given = numpy_type(source.tensors[output.pieces[0][0]].dtype)
+    given, done = numpy_type(source.tensors[output.pieces[0][0]].dtype), 0
     for part in _transposed(output, source) if output.transposed else _straight(output, source):
+        if output.finite and given is not None and name_of(given) in FLOATS:
+            _check_finite(output, np.frombuffer(part, given), done)
+            done += len(part) // given.itemsize
         if output.cast is None:
             yield part
             continue
@@ -33,6 +37,18 @@ def chunks(output: Output, source: Source) -> Iterator[memoryview]:
                 "Keep the element type, or take another."
             )
         yield memoryview(after.view(np.uint8).reshape(-1))
+
+
+def _check_finite(output: Output, values: np.ndarray, before: int) -> None:
+    """Raises PortError for NaN and infinite values. before: how many values of the tensor came in earlier pieces"""
+    exponent = EXPONENTS.get(name_of(values.dtype))
+    bad = ~np.isfinite(values) if exponent is None else (values.view("<u2") & exponent) == exponent
+    if bad.any():
+        first = tuple(int(i) for i in np.unravel_index(before + int(bad.argmax()), output.shape))
+        raise PortError(
+            f"{quote(output.name)} holds NaN or infinite values, the first at {first}. A training run that diverged leaves "
+            "such weights; where they are meant (the mask of an attention), take --allow-non-finite."
+        )
 
 
 def _straight(output: Output, source: Source) -> Iterator[memoryview]:
