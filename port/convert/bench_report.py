@@ -34,7 +34,8 @@ def verdict(found: dict) -> list[str]:
         f"A checkpoint of {whole} in {found['tensors']} tensors; the largest has {largest}.",
         f"Throughput is {found['speed']:.2f} of a plain copy (at least {LEAST_SPEED}), read back and compared included.",
         f"Memory stays within {found['memory']:.2f} of the largest tensor above the start (at most {MOST_MEMORY}).",
-        f"Killed after {killed['tensors_done']} tensors, the same command went on; the files are {word} to an undisturbed run's.",
+        f"Killed after {killed['tensors_done']} tensors, the same command went on; the files are {word} to those of an "
+        "undisturbed run.",
     ]
 
 

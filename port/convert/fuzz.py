@@ -1,8 +1,8 @@
-"""Readers fed with broken and hostile files: each must say what is wrong or give the tensors. Anything else is a finding: another
-error, a crash, a hang, a file written, code run, memory without end.
+"""Readers fed with broken and hostile files: each must say what is wrong or give the tensors. Anything else is a finding:
+another error, a crash, a hang, a file written, code run, memory without end.
 
-Every reader runs in a process of its own (`python -m port.convert.fuzz`, `python -m torch_ref.fuzz`, `python -m ms_model.fuzz`).
-There an audit hook sees what Python opens for writing, starts, makes and removes while a file is read.
+Every reader runs in a process of its own: `python -m port.convert.fuzz`, `python -m torch_ref.fuzz`,
+`python -m ms_model.fuzz`. There an audit hook sees what Python opens for writing, starts, makes and removes while a file is read.
 """
 
 import argparse
@@ -47,27 +47,9 @@ MEMORY = 4 << 30  # more address space than the process began with
 MOST_FINDINGS = 20
 # Events of Python's audit hooks that no reader has a reason for
 FORBIDDEN = (
-    "os.system",
-    "subprocess.Popen",
-    "os.exec",
-    "os.posix_spawn",
-    "os.fork",
-    "os.mkdir",
-    "os.remove",
-    "os.rename",
-)
-FORBIDDEN += (
-    "os.rmdir",
-    "os.chmod",
-    "os.link",
-    "os.symlink",
-    "shutil.",
-    "socket.",
-    "os.putenv",
-    "os.truncate",
-    "ftplib.",
-    "pty.",
-)
+    "os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "os.fork", "os.mkdir", "os.remove", "os.rename", "os.rmdir",
+    "os.chmod", "os.link", "os.symlink", "shutil.", "socket.", "os.putenv", "os.truncate", "ftplib.", "pty.",
+)  # fmt: skip
 
 
 class Watch:
@@ -153,9 +135,7 @@ def fuzz(total: int, seed: int, seconds: int = 1500) -> dict:
         with tempfile.TemporaryDirectory(prefix="port-fuzz-") as folder:
             command = [sys.executable, "-m", module, kind, str(count), str(seed), folder]
             try:
-                done = subprocess.run(
-                    command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=surroundings(), timeout=seconds
-                )
+                done = subprocess.run(command, capture_output=True, env=surroundings(), timeout=seconds)
                 said = done.stderr.decode(errors="replace").strip()[-300:]
                 died = f"the process ended with {done.returncode}: {said}" if done.returncode else None
             except subprocess.TimeoutExpired:

@@ -79,15 +79,23 @@ class _Trial:
 
     def search(self) -> float:
         """Try orders and layouts until the outputs agree. -> the error that remains"""
-        best = self.error()
+        best, seen = self.error(), {self.state()}
         for change in chain(self._layouts(), self._orders()) if best > self.limit else ():
             if self.runs >= MOST_RUNS:
                 return best
             change()
+            if self.state() in seen:
+                continue
+            seen.add(self.state())
             best = min(best, error := self.error())
             if error <= self.limit:
                 return error
         return best
+
+    def state(self) -> tuple:
+        """Orders and layouts as they stand."""
+        orders = tuple(tuple(group.order) for group in self.proposal.groups)
+        return orders, tuple(choice.chosen for choice in self.proposal.choices.values())
 
     def _layouts(self) -> Iterator[Callable]:
         """Every combination of layouts that the layers' makers may have used."""
@@ -122,6 +130,8 @@ class _Trial:
         """The first guess again."""
         for group, (order, strategy) in zip(self.proposal.groups, self.start, strict=True):
             group.order, group.strategy = order, strategy
+        for choice in self.proposal.choices.values():
+            choice.chosen = 0
 
     def prove(self) -> _Proofs:
         """Exchange what looks alike, two at a time, and take other layouts: each time the outputs must differ."""

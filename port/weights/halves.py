@@ -38,7 +38,7 @@ def cast(array: np.ndarray, wanted: str) -> np.ndarray:
     if own == wanted:
         return array
     plain = widen(array) if own == "bfloat16" else array
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         if wanted in ("float16", "bfloat16"):
             plain = plain.astype(np.float32)
         return narrow(plain) if wanted == "bfloat16" else plain.astype(wanted)
