@@ -75,7 +75,7 @@ def load_pair(spec: str) -> Pair:
     return Pair(
         name=spec,
         file=file,
-        map_file=path.parent / file.MAP if hasattr(file, "MAP") else None,
+        map_file=check_map_name(spec, path.parent, getattr(file, "MAP", None)),
         compiled=compiled,
         compile_reason=reason,
         decisions=check_decisions(spec, getattr(file, "DECISIONS", {})),
@@ -85,6 +85,13 @@ def load_pair(spec: str) -> Pair:
         gradients_at=frozenset(file.GRADIENTS_AT) if hasattr(file, "GRADIENTS_AT") else None,
         **tables,
     )
+
+
+def check_map_name(spec: str, folder: Path, name: object) -> Path | None:
+    """MAP of a pair's file. Raises PortError for what names no file."""
+    if name is not None and not isinstance(name, str | Path):
+        raise PortError(f'{spec}: MAP names a file of weights, MAP = "map.toml"; found {name!r}.')
+    return None if name is None else folder / name
 
 
 def import_file(path: Path) -> ModuleType:

@@ -6,7 +6,7 @@ causes/N.safetensors    arrays of the module's call:
                           weight/NAME, port_weight/NAME        parameters of the reference, and of the port where they differ
                           value/reference, value/port, value/truth   the site that is wrong, and what float64 gives there
 causes/network.safetensors   weight/NAME, input/I              the whole network's weights and inputs
-causes/code/            the pair as it was verified, as pair.py, and files beside it that it imports
+causes/code/            the pair as it was verified, as pair.py, files beside it that it imports, and its map of weights
 """
 
 import re
@@ -26,7 +26,7 @@ from port.parity.pair_verify import Compared
 from port.parity.recorder import GRADIENT
 from port.parity.trace import Trace
 from port.processes import ROOT
-from port.shrink.siblings import copy_with_siblings
+from port.shrink.siblings import copy_map, copy_with_siblings
 from port.weights import tensors_file
 
 FOLDER, CODE = "causes", "code"
@@ -62,14 +62,15 @@ def keep_network(folder: Path, spec: str, weights: Mapping[str, np.ndarray]) -> 
     path = Path(spec).resolve()
     about = {"pair": str(path), "paths": list(dict.fromkeys([str(Path.cwd()), str(ROOT)])), "network_too_large": []}
     try:
-        inputs = load_pair(spec).inputs
+        pair = load_pair(spec)
         about["imports"] = copy_with_siblings(path, make_folder(folder / CODE))
+        copy_map(pair.map_file, folder / CODE)
     except PortError:  # traces compared on another machine: the pair is not here
         return {**about, "pair": None, "imports": {}}
     if about["imports"]["referenced"]:
         about["paths"].append(str(path.parent))
     arrays = {f"weight/{name}": array for name, array in weights.items()}
-    arrays |= {f"input/{i}": array for i, array in enumerate(inputs)}
+    arrays |= {f"input/{i}": array for i, array in enumerate(pair.inputs)}
     about["network_bytes"] = sum(array.nbytes for array in arrays.values())
     about["network_too_large"] = drop_large(arrays, LARGEST_NETWORK, LARGEST_NETWORK)
     write_arrays(folder / "network.safetensors", arrays)

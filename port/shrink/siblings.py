@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from port.errors import PortError
-from port.files import explain_os_error
+from port.files import explain_os_error, write_text
 
 
 def copy_with_siblings(original: Path, folder: Path) -> dict[str, list[str]]:
@@ -29,6 +29,19 @@ def copy_with_siblings(original: Path, folder: Path) -> dict[str, list[str]]:
             elif package.is_dir() and not beside.is_file() and name not in referenced:
                 referenced.append(name)
     return {"copied": copied, "referenced": referenced}
+
+
+def copy_map(original: Path | None, folder: Path) -> None:
+    """The pair's map of weights, as map.toml beside the pair's copy, which is told so if it called it otherwise."""
+    if original is None:
+        return
+    target = folder / "map.toml"
+    try:
+        shutil.copyfile(original, target)
+    except OSError as error:
+        raise PortError(explain_os_error(error, original)) from error
+    pair = folder / "pair.py"
+    write_text(pair, f'{pair.read_text(encoding="utf-8")}\n\nMAP = "{target.name}"  # copied from {original.name}\n')
 
 
 def named(text: str) -> list[str]:
