@@ -18,7 +18,8 @@ from port.parity.pair_capture import in_words, tied_in
 from port.parity.probe import PASSIVE
 from port.weights import tensors_file
 from port.weights.layouts import SAME
-from port.weights.propose import Parameter, map_by_names
+from port.weights.map_by_names import map_by_names
+from port.weights.proposal import Parameter
 
 RECOMPUTING = "_recompute_cell"  # the cell that MindSpore puts into one that is marked by recompute()
 

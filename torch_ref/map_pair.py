@@ -10,7 +10,7 @@ import torch
 from port.convert.network import Reference, fingerprints, leaves
 from port.errors import run_command
 from port.parity.pair import load_pair, part
-from port.weights.propose import Parameter
+from port.weights.proposal import Parameter
 from torch_ref import device
 from torch_ref.pairs import tied_names, to_numpy
 

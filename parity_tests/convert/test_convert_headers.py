@@ -126,7 +126,7 @@ def test_a_tensor_that_the_index_lacks_is_named(tmp_path):
     with pytest.raises(PortError, match=r"'b' lies in 'one.safetensors' and is in 'two.safetensors' by the index"):
         read_index(path)
     write(tmp_path / "one.safetensors", {"a": PAIR["a"], "z": PAIR["b"]})
-    with pytest.raises(PortError, match="'z' lies in 'one.safetensors' and is not in the index"):
+    with pytest.raises(PortError, match=r"'z' lies in 'one.safetensors' and is not in the index"):
         read_index(path)
 
 
@@ -142,7 +142,7 @@ def test_a_shard_lies_beside_its_index(file, tmp_path):
     for there in (tmp_path, tmp_path / "sub" / "sub"):
         there.mkdir(exist_ok=True)
         write(there / "two.safetensors", {"b": PAIR["b"]})
-    with pytest.raises(PortError, match="A shard is a .safetensors file beside its index"):
+    with pytest.raises(PortError, match=r"A shard is a \.safetensors file beside its index"):
         read_index(path)
 
 
@@ -151,7 +151,7 @@ def test_a_shard_lies_beside_its_index(file, tmp_path):
 def test_what_is_no_index_is_refused(text, tmp_path):
     path = index(tmp_path)
     path.write_text(text)
-    with pytest.raises(PortError, match="valid JSON|weight_map"):
+    with pytest.raises(PortError, match=r"valid JSON|weight_map"):
         read_index(path)
 
 

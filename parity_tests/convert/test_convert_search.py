@@ -7,7 +7,8 @@ from port.convert import settle as settling
 from port.convert.network import Reference, fingerprints
 from port.convert.settle import settle
 from port.weights.mapping import CALLS, SEARCH
-from port.weights.propose import Parameter, propose
+from port.weights.proposal import Parameter
+from port.weights.propose import propose
 
 SIDE = 4
 

@@ -458,6 +458,21 @@ def test_undocumented_field_is_found():
     assert not_in_code({"schema": 1, "stages": [{"no_such_field": 0}]}, "docs/parity.md") == {"no_such_field"}
 
 
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: str(page.relative_to(REPO)))
+def test_toml_examples_are_toml(page):
+    for text in blocks(page.read_text(encoding="utf-8"), "toml"):
+        assert tomllib.loads(text)
+
+
+def test_the_example_of_a_map_is_one(tmp_path):
+    from port.weights.map_file import read_map
+
+    (text,) = blocks((REPO / "docs" / "convert.md").read_text(encoding="utf-8"), "toml")
+    (tmp_path / "map.toml").write_text(text, encoding="utf-8")
+    found = read_map(tmp_path / "map.toml")
+    assert [str(entry.layout) for entry in found.entries] == ["ones", "split 3", "same"] and found.left_out
+
+
 # ---------------------------------------------------------------------------------------------- links, paths and names
 
 

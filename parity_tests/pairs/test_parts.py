@@ -12,7 +12,8 @@ from port.parity.pair import load_pair
 from port.parity.pair_compare import blame, weight_difference
 from port.parity.ratio import error_ratios
 from port.weights.layouts import fitted
-from port.weights.propose import Parameter, propose
+from port.weights.proposal import Parameter
+from port.weights.propose import propose
 
 LIMITS = tolerance.load()
 CALLED = frozenset({"body", "body.conv", "head"})

@@ -2,7 +2,8 @@
 another error, a crash, a hang, a file written, code run, memory without end.
 
 Every reader runs in a process of its own: `python -m port.convert.fuzz`, `python -m torch_ref.fuzz`,
-`python -m ms_model.fuzz`. There an audit hook sees what Python opens for writing, starts, makes and removes while a file is read.
+`python -m ms_model.fuzz`. There an audit hook sees what Python opens for
+writing, starts, makes and removes while a file is read.
 """
 
 import argparse

@@ -11,7 +11,7 @@ import numpy as np
 from port.files import write_json
 from port.parity.nested import walk
 from port.weights import tensors_file
-from port.weights.propose import Parameter
+from port.weights.proposal import Parameter
 
 FILE = "network.json"
 

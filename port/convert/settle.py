@@ -17,7 +17,7 @@ from port.convert.network import Reference
 from port.parity import tolerance
 from port.parity.measure import rms
 from port.weights.mapping import SEARCH, Entry, WeightMap
-from port.weights.propose import Group, Proposal
+from port.weights.proposal import Group, Proposal
 
 LIMIT, APART = 1.2e-3, 5.0
 MOST_RUNS = 400  # of the port, looking for a map that is right
