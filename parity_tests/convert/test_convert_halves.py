@@ -85,6 +85,13 @@ def test_known_bits():
     assert np.isnan(widen(narrow(np.array([0x7F800001, 0xFFFFFFFF], np.uint32).view(np.float32)))).all()
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (0, 3), (2, 3, 1)])
+def test_shapes_are_kept(shape):
+    given = np.full(shape, 1.5, np.float32)
+    there = narrow(given)
+    assert there.shape == shape and widen(there).shape == shape and np.array_equal(widen(there), given)
+
+
 @pytest.mark.parametrize(("bits", "finite"), [(0x7F7F, True), (0x7F80, False), (0xFF80, False), (0x7FC1, False), (1, True)])
 def test_bfloat16_is_looked_through_for_what_is_not_finite(bits, finite, tmp_path):
     from port.errors import PortError

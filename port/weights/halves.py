@@ -19,13 +19,13 @@ def type_of(name: str) -> np.dtype:
 
 def widen(array: np.ndarray) -> np.ndarray:
     """bfloat16 as float32, which holds every value of it."""
-    bits = np.ascontiguousarray(array).view("<u2").reshape(array.shape)
+    bits = np.ascontiguousarray(array).reshape(-1).view("<u2")  # one axis: a view of an array without any is refused
     return (bits.astype(np.uint32) << 16).view(np.float32).reshape(array.shape)
 
 
 def narrow(array: np.ndarray) -> np.ndarray:
     """float32 as bfloat16: the nearest, of two equally near the one with an even last bit; any NaN becomes a NaN."""
-    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
+    bits = np.ascontiguousarray(array, np.float32).reshape(-1).view(np.uint32)
     rounded = (bits + np.uint32(0x7FFF) + ((bits >> 16) & np.uint32(1))) >> np.uint32(16)
     nan = (bits & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000)
     rounded = np.where(nan, np.uint32(0x7FC0), rounded)
