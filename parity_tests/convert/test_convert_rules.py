@@ -29,7 +29,8 @@ def recurrent(gates, layers=("l0", "l0_reverse", "l1", "l1_reverse")):
     made = {}
     for end in layers:
         entering = 6 if end.startswith("l1") else 5
-        shapes = {"weight_ih": (gates * 3, entering), "weight_hh": (gates * 3, 3), "bias_ih": (gates * 3,), "bias_hh": (gates * 3,)}
+        rows = gates * 3
+        shapes = {"weight_ih": (rows, entering), "weight_hh": (rows, 3), "bias_ih": (rows,), "bias_hh": (rows,)}
         made |= {f"{name}_{end}" if end else name: (f"{name}_{end}" if end else name, s) for name, s in shapes.items()}
     return made
 
@@ -151,7 +152,8 @@ def arrays_for(text):
         whole = [np.array([row for part in parts for row in part])]
         return (whole, parts) if form == "split" else (parts, whole)
     matrix = make(6, 4)
-    return [matrix], {"same": [matrix], "ones": [matrix[:, None, :]], "transpose": [np.array([matrix[:, c] for c in range(4)])]}[form]
+    turned = np.array([matrix[:, column] for column in range(4)])
+    return [matrix], [{"same": matrix, "ones": matrix[:, None, :], "transpose": turned}[form]]
 
 
 @pytest.mark.parametrize("text", LAYOUTS)
