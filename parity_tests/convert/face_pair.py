@@ -69,7 +69,11 @@ def inputs():
     return np.random.default_rng(1).uniform(-1, 1, (2, 3, 48, 48)).astype(np.float32)
 
 
-SITES = {f"stages.{i}.{own}": f"{theirs}{i + 1}" for i in range(4) for own, theirs in (("filter", "conv"), ("slope", "prelu"))}
+SITES = {
+    f"stages.{i}.{own}": f"{theirs}{i + 1}"
+    for i in range(4)
+    for own, theirs in (("filter", "conv"), ("slope", "prelu"))
+}
 SITES |= {f"stages.{i}.pool": f"pool{i + 1}" for i in range(3)}
 SITES |= {"last.0": "dense5", "last.1": "prelu5", "face": "dense6_1", "box": "dense6_2", "landmarks": "dense6_3"}
 SITES |= {"probability": "softmax6_1"}

@@ -144,7 +144,12 @@ def ms_gates():
     class Step(nn.Cell):
         def __init__(self):
             super().__init__()
-            self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh = zeros(16, 3), zeros(16, 4), zeros(16), zeros(16)
+            self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh = (
+                zeros(16, 3),
+                zeros(16, 4),
+                zeros(16),
+                zeros(16),
+            )
 
         def construct(self, x, h, c):
             gates = ops.matmul(x, self.weight_ih.T) + self.bias_ih + ops.matmul(h, self.weight_hh.T) + self.bias_hh

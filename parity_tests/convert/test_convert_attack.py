@@ -101,7 +101,9 @@ PLANTED = """if True:
 )
 def test_the_attack_finds_what_is_planted(what, says, tmp_path):
     """A reader that does at the seventh file what none may."""
-    done = subprocess.run([sys.executable, "-c", PLANTED, what, str(tmp_path)], cwd=REPO, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PLANTED, what, str(tmp_path)], cwd=REPO, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["findings"][0]["input"] == 6 and says in found["findings"][0]["what"], found["findings"]

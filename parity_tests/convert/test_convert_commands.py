@@ -44,10 +44,20 @@ def test_a_pair_is_converted_there_and_back(tmp_path):
     given = {name: random.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
     source, map_ = write(tmp_path / "net.safetensors", given), tmp_path / "map.toml"
     words = ["--pair", pair_file("gates", tmp_path / "my_pair.py"), source, "-o", tmp_path / "ms.safetensors"]
-    line = [sys.executable, "convert_weights.py", *map(str, words), "--map", str(map_), "--json", str(tmp_path / "s.json")]
+    line = [
+        sys.executable,
+        "convert_weights.py",
+        *map(str, words),
+        "--map",
+        str(map_),
+        "--json",
+        str(tmp_path / "s.json"),
+    ]
     done = subprocess.run(line, cwd=REPO, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "proved" in done.stdout and "read back bit-equal" in done.stdout and "other layouts break parity" in done.stdout
+    assert (
+        "proved" in done.stdout and "read back bit-equal" in done.stdout and "other layouts break parity" in done.stdout
+    )
     found = load_file(tmp_path / "ms.safetensors")
     i, f, g, o = np.split(given["step.weight_ih"], 4)
     assert np.array_equal(found["step.weight_ih"], np.concatenate([i, g, f, o]))

@@ -28,7 +28,11 @@ def torch_cast(array, wanted):
 
     kinds = {name: getattr(torch, name) for name in FLOATS}
     own = name_of(array.dtype)
-    given = torch.from_numpy(array.view(np.int16).copy()).view(torch.bfloat16) if own == "bfloat16" else torch.from_numpy(array)
+    given = (
+        torch.from_numpy(array.view(np.int16).copy()).view(torch.bfloat16)
+        if own == "bfloat16"
+        else torch.from_numpy(array)
+    )
     made = given.to(kinds[wanted])
     return made.view(torch.int16).numpy().view(np.uint16).view(BF16) if wanted == "bfloat16" else made.numpy()
 
@@ -92,7 +96,9 @@ def test_shapes_are_kept(shape):
     assert there.shape == shape and widen(there).shape == shape and np.array_equal(widen(there), given)
 
 
-@pytest.mark.parametrize(("bits", "finite"), [(0x7F7F, True), (0x7F80, False), (0xFF80, False), (0x7FC1, False), (1, True)])
+@pytest.mark.parametrize(
+    ("bits", "finite"), [(0x7F7F, True), (0x7F80, False), (0xFF80, False), (0x7FC1, False), (1, True)]
+)
 def test_bfloat16_is_looked_through_for_what_is_not_finite(bits, finite, tmp_path):
     from port.errors import PortError
 

@@ -174,11 +174,15 @@ def test_another_reader_understands_what_is_declared(given_):
     head = header_bytes({n: (json.loads(content({n: a})[8:].split(b"}}")[0] + b"}}")[n]["dtype"], a.shape)
                          for n, a in given_.items()})  # fmt: skip
     found = load(head + b"".join(array.tobytes() for array in given_.values()))
-    assert {n: (a.shape, a.tobytes()) for n, a in found.items()} == {n: (a.shape, a.tobytes()) for n, a in given_.items()}
+    assert {n: (a.shape, a.tobytes()) for n, a in found.items()} == {
+        n: (a.shape, a.tobytes()) for n, a in given_.items()
+    }
 
 
 @settings(QUICK, max_examples=400)
-@given(changes=st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 255)), min_size=1, max_size=4), cut=st.booleans())
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 255)), min_size=1, max_size=4), cut=st.booleans()
+)
 def test_changed_bytes_are_refused_or_read_as_the_library_does(changes, cut, tmp_path):
     whole = bytearray(content(PAIR))
     for at, value in changes:

@@ -137,7 +137,7 @@ parameters = [
         ('"transpose"', '"split 3"', "line 4: layout 'split 3' is for 1 torch and 3 ms names"),
         ("[3, 2]", "[4, 2]", "line 4: layout 'transpose' does not lead"),
         ("[3, 2]", "[-4, 2]", "line 4: expected ms_shape"),
-        (', shape = [2, 2]', "", "line 3: expected shape"),
+        (", shape = [2, 2]", "", "line 3: expected shape"),
         ('ms = "d"', 'mss = "d"', "line 4: unknown field 'mss'"),
         ('ms = "d"', "ms = 3", "line 4: expected ms = a name"),
         ("schema = 1", "schema = 2", "expected schema = 1, found 2"),

@@ -162,7 +162,10 @@ def test_every_layout_that_a_rule_uses(text):
     layout, (ours, theirs) = parse_layout(text), arrays_for(text)
     shapes = lambda arrays: [array.shape for array in arrays]  # noqa: E731
     assert layout.fits(shapes(ours), shapes(theirs)) and layout.counts == (len(ours), len(theirs))
-    for moved, wanted in ((layout.forward(ours, shapes(theirs)), theirs), (layout.backward(theirs, shapes(ours)), ours)):
+    for moved, wanted in (
+        (layout.forward(ours, shapes(theirs)), theirs),
+        (layout.backward(theirs, shapes(ours)), ours),
+    ):
         assert [(a.shape, a.tobytes()) for a in moved] == [(a.shape, np.ascontiguousarray(a).tobytes()) for a in wanted]
     assert layout.reversed().reversed() == layout and parse_layout(str(layout)) == layout
     if layout.form != "transpose":

@@ -7,7 +7,9 @@ import warnings
 import zipfile
 from collections.abc import Callable
 
-OPCODES = b"()]}tdelsuaRbocQ0q\x00h\x00r\x00\x00\x00\x00K\x01U\x01a\x81\x85\x86\x87\x88\x89\x8a\x01\x01\x93\x94\x95NI1\n"
+OPCODES = (
+    b"()]}tdelsuaRbocQ0q\x00h\x00r\x00\x00\x00\x00K\x01U\x01a\x81\x85\x86\x87\x88\x89\x8a\x01\x01\x93\x94\x95NI1\n"
+)
 OPCODES += b"X\x01\x00\x00\x00a."
 NUMBERS = (
     0, 1, -1, 2, 7, 255, 1 << 16, 1 << 31, (1 << 31) - 1, 1 << 32, 1 << 40, 1 << 62, 1 << 63, (1 << 64) - 1, 10**30, 0.5,
