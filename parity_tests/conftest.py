@@ -24,6 +24,12 @@ from port.weights import tensors_file
 from port.weights.ttvsr import TTVSRConfig
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests first: two at a time, a long one at the end would leave the other core idle."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture
 def seeded():
     """A generator that starts alike in every test."""

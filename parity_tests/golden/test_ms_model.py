@@ -11,6 +11,8 @@ from parity_tests.golden.cases import OFFICIAL, OWN, load_case
 from parity_tests.golden.test_torch_ref import beside
 from port.parity.probe import Probe
 
+pytestmark = pytest.mark.slow
+
 # MindSpore's convolution errs twice as much against float64 as PyTorch's (tolerances.toml); the rest of the agreement is
 # the cases' own
 CONVOLUTION = 2.0

@@ -11,6 +11,8 @@ from port.ops.table import make
 from port.parity import tolerance
 from port.parity.measure import EPS32
 
+pytestmark = pytest.mark.slow
+
 FIRST = "port/base/float32/forward"
 X = {"inputs": {"x": "wide(3, 4, 5)"}}
 WHOLE = {"inputs": {"n": [1, 2, 3]}}

@@ -15,6 +15,8 @@ from port.parity.pair_compare import compare_sites
 from port.parity.pair_decisions import Sources
 from port.parity.trace import Trace, TraceWriter
 
+pytestmark = pytest.mark.slow
+
 SCORES = np.random.default_rng(2).standard_normal((12, 9, 7))
 BY_RULE = {
     "argmax": (lambda s: s.argmax(1), Choice("argmax", 1)),

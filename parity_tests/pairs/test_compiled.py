@@ -7,6 +7,8 @@ from port.parity.modes import not_proved
 from port.parity.pair import check_compile
 from port.report.pair_report import show
 
+pytestmark = pytest.mark.slow
+
 ACT = "nn.LeakyReLU(0.1)\n            self.pool = nn.AvgPool2d(2, stride=2)"
 NET = "    class Net(nn.Cell):\n"
 LEAK = """    class Leak(nn.Cell):
@@ -58,7 +60,10 @@ def test_a_mistake_in_eager_runs_is_not_told_twice(verified):
 
 def test_one_mistake_in_eager_runs_and_one_in_compiled_ones_are_both_named(verified):
     report = verified(*ALIASED, ("nn.GELU(approximate=False)", "nn.GELU(approximate=True)"), extra="")
-    assert {(cause["module"], cause["stage"]) for cause in report["root_causes"]} == {("gelu", "forward"), ("act", "compiled")}
+    assert {(cause["module"], cause["stage"]) for cause in report["root_causes"]} == {
+        ("gelu", "forward"),
+        ("act", "compiled"),
+    }
 
 
 def test_what_cannot_be_compiled_fails_with_the_compilers_words(verified, capsys):
@@ -77,7 +82,6 @@ def test_a_module_that_cannot_be_compiled_is_named(verified):
     (cause,) = report["root_causes"]
     assert (cause["module"], cause["stage"], cause["ratio"]) == ("act", "compiled", None)
     assert "cannot be compiled" in cause["reason"] and "NamedExpr" in cause["reason"]
-
 
 
 def test_parts_are_compiled_where_named(verified):

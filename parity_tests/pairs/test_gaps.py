@@ -17,6 +17,8 @@ from port.parity.pair_start import capture_side
 from port.parity.pair_verify import compare_folders, make_report
 from port.parity.trace import Trace, TraceWriter
 
+pytestmark = pytest.mark.slow
+
 GAP_PAIR = Path(__file__).with_name("gap_pair.py")
 NOT_COMPILED = '\nCOMPILE = False\nCOMPILE_REASON = "tested elsewhere"\n'
 

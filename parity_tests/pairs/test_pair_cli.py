@@ -12,6 +12,8 @@ from port import cli
 from port.errors import PortError
 from port.parity.pair_start import capture_side
 
+pytestmark = pytest.mark.slow
+
 
 def code_of(*words):
     try:
@@ -76,6 +78,7 @@ def test_wrong_words(words, code, says, tmp_path, monkeypatch, capsys):
 def test_both_spellings_of_the_program_run(program, tmp_path):
     done = subprocess.run([sys.executable, "-m", program, "compare", "gone", "gone"], capture_output=True, text=True)
     assert done.returncode == 3 and "no folder gone" in done.stderr
+
 
 def test_a_reference_that_does_not_fit_is_no_reference(tmp_path):
     """Some of its traces are written by then; going on with them would leave the other stages out without a word."""

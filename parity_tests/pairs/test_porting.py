@@ -15,6 +15,8 @@ from parity_tests.pairs.conftest import capture_ports
 from port import cli
 from port.parity.pair_start import capture_side
 
+pytestmark = pytest.mark.slow
+
 DENOISER = Path(__file__).with_name("denoiser_pair.py")
 FINISHED = "The finished port"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "porting.md"

@@ -10,6 +10,8 @@ from port.errors import UsageError
 from port.parity.pair_start import CAST, PORT_PASSES, REFERENCE_PASSES
 from port.parity.selection import EVERYTHING, STAGES, Selection, make_selection, module_at
 
+pytestmark = pytest.mark.slow
+
 
 def named(report):
     return [(cause["module"], cause["stage"]) for cause in report["root_causes"]]

@@ -16,6 +16,8 @@ from port.shrink.cut import candidates
 from port.shrink.keep import drop_large
 from port.shrink.siblings import copy_with_siblings
 
+pytestmark = pytest.mark.slow
+
 CAUSES = {"forward": 1, "glue": 2, "backward": 3, "optimiser": 4}  # in the order of the report
 MENDED = {"forward": FAULTY[0], "glue": FAULTY[3], "backward": FAULTY[1]}
 

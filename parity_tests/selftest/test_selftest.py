@@ -7,6 +7,8 @@ import pytest
 from port.cli import main
 from port.errors import PARITY_FAILED, PASSED, WRONG_USAGE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):

@@ -11,6 +11,8 @@ from port.weights import tensors_file
 from port.weights.ttvsr import TTVSRConfig
 from torch_ref import infer as torch_infer
 
+pytestmark = pytest.mark.slow
+
 SIDES = {"torch_ref": torch_infer, "ms_model": ms_infer}
 # Outputs of rms 0.5; convolutions of an 8-bit (bfloat16) and an 11-bit (float16) mantissa, accumulated in float32
 HALF = {"torch_ref": (["--dtype", "bfloat16"], 30, 60), "ms_model": (["--half"], 45, 80)}
