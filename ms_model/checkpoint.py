@@ -16,6 +16,7 @@ import numpy as np
 from port.errors import PortError, run_command
 from port.files import whole_file
 from port.weights.ckpt_check import check_ckpt
+from port.weights.halves import BF16, widen
 from port.weights.raw import RawCheckpoint, check_readable, collect, damaged
 from port.weights.rules import quote
 from port.weights.tensors_file import exchange
@@ -75,6 +76,8 @@ def _to_array(path: Path, name: str, leaf: object) -> tuple[np.ndarray, str] | N
 
 
 def _to_tensor(name: str, array: np.ndarray) -> ms.Tensor:
+    if array.dtype == BF16 and array.size:
+        return ms.Tensor(widen(array)).astype(ms.bfloat16)
     if array.size == 0 or array.dtype.kind not in "fiub":
         raise PortError(f"cannot write tensor {quote(name)}: a .ckpt cannot hold {array.dtype} of shape {array.shape}.")
     return ms.Tensor(np.array(array, order="C"))

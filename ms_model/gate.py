@@ -17,7 +17,8 @@ class Gate(nn.Cell):
         return self.show(value)
 
     def bprop(self, value, out, gradient):
-        return (self.show_gradient(gradient).astype(self.dtype),)
+        shown = self.show_gradient(gradient)
+        return (shown if shown.dtype == self.dtype else shown.astype(self.dtype),)
 
 
 def gate(value, show, show_gradient):

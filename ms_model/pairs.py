@@ -14,10 +14,11 @@ from port.errors import PortError
 from port.parity.call import arguments_of, build, first_call
 from port.parity.nested import walk
 from port.parity.pair import load_pair, part
-from port.parity.pair_capture import in_words
+from port.parity.pair_capture import in_words, tied_in
 from port.parity.probe import PASSIVE
 from port.weights import tensors_file
-from port.weights.match import fitted, match_names
+from port.weights.layouts import SAME
+from port.weights.propose import Parameter, map_by_names
 
 RECOMPUTING = "_recompute_cell"  # the cell that MindSpore puts into one that is marked by recompute()
 
@@ -46,36 +47,37 @@ class Side:
         if weights is None:
             raise PortError("the port has no weights of its own to be compared by; give it those of the reference.")
         given = tensors_file.load(weights).tensors
-        state = self.state()
-        self.names = match_names(list(given), list(state), self.pair.weights)
-        self.missing = [name for name in given if name not in self.names.values()]
-        for name, parameter in state.items():
-            array = fitted(name, given[self.names[name]], tuple(parameter.shape))
-            parameter.set_data(Tensor(array)) if hasattr(parameter, "set_data") else parameter.assign_value(
-                Tensor(array)
-            )
-
+        pair, own = self.pair, parameters_of(self.net, {})
+        self.map = map_by_names(given, tied_in(weights), own, pair.weights, pair.left_out, pair.map_file)
+        self.names, self.tied = self.map.port_name(), {}
+        self.set_values(given)
     def state(self):
         """Parameters and buffers as the network calls them, by their place in it. name -> tensor"""
         return dict(self.net.parameters_and_names()) | dict(self.net.named_buffers())
 
     def values(self):
         """Parameters and buffers as arrays, by the reference's names; copies."""
-        return {
-            self.names[name]: to_numpy(tensor).copy() for name, tensor in self.state().items() if name in self.names
-        }
+        return self.map.to_torch({name: to_numpy(tensor).copy() for name, tensor in self.state().items()})
 
     def set_values(self, given):
         """Put arrays in by the reference's names."""
-        for name, tensor in self.state().items():
-            if name in self.names:
-                array = fitted(name, given[self.names[name]], tuple(tensor.shape))
-                # set_data would give the parameter new memory, and an optimiser that has run keeps updating the old
-                ops.assign(tensor, Tensor(array)) if hasattr(tensor, "set_data") else tensor.assign_value(Tensor(array))
+        state = self.state()
+        for name, array in self.map.to_port(given).items():
+            assign(state[name], array)
 
     def trained(self):
-        """The parameters that need gradients, by the reference's names, in the network's order."""
-        return {self.names.get(name, name): p for name, p in self.net.parameters_and_names() if p.requires_grad}
+        """The parameters that need gradients, by their own names, in the network's order."""
+        return {name: p for name, p in self.net.parameters_and_names() if p.requires_grad}
+
+    def by_reference(self, gradients):
+        """Gradients of the port's parameters as those of the reference's. own name -> tensor; -> pairs of name and tensor"""
+        for entry in self.map.entries:
+            own = {name: gradients[name] for name in entry.port if name in gradients}
+            if entry.layout == SAME and own:
+                yield entry.torch[0], own[entry.port[0]]
+            elif len(own) == len(entry.port):
+                arrays = [to_numpy(gradient) for gradient in own.values()]
+                yield from zip(entry.torch, map(Tensor, entry.layout.backward(arrays, entry.torch_shapes)), strict=True)
 
     def cast(self, dtype):
         """Compute in another precision from now on. -> self"""
@@ -97,6 +99,24 @@ class Side:
         """(the reference's name, module) of every module inside the network."""
         named = [(name, cell) for name, cell in self.net.cells_and_names() if name and RECOMPUTING not in name]
         return [(self.pair.sites.get(name, name), cell) for name, cell in named]
+
+
+def parameters_of(net, calls):
+    """Every tensor of a network, for the map of weights. calls: name of a cell -> when it was first called"""
+    cells = {name: type(cell).__name__ for name, cell in net.cells_and_names()}
+    owner = lambda name: name.rpartition(".")[0]  # noqa: E731
+    held = [(name, tensor, False) for name, tensor in net.parameters_and_names()]
+    held += [(name, tensor, True) for name, tensor in net.named_buffers()]
+    return [
+        Parameter(n, tuple(t.shape), cells.get(owner(n), ""), calls.get(owner(n)), buffer=buffer)
+        for n, t, buffer in held
+    ]
+
+
+def assign(tensor, array):
+    """Put values into a parameter or a buffer."""
+    # set_data would give the parameter new memory, and an optimiser that has run keeps updating the old
+    ops.assign(tensor, Tensor(array)) if hasattr(tensor, "set_data") else tensor.assign_value(Tensor(array))
 
 
 def mean_square(output, inputs):
@@ -135,7 +155,9 @@ def without_recomputing(net):
 
     It changes no value, only memory. Training and the compiled run leave it as it is.
     """
-    held = [(cell, cell._cells.pop(RECOMPUTING)) for _, cell in list(net.cells_and_names()) if RECOMPUTING in cell._cells]
+    held = [
+        (cell, cell._cells.pop(RECOMPUTING)) for _, cell in list(net.cells_and_names()) if RECOMPUTING in cell._cells
+    ]
     for cell, _ in held:
         object.__setattr__(cell, RECOMPUTING, None)
     try:
@@ -178,9 +200,8 @@ def run(side, recorder, backward=True):
         places = tuple(i for i, t in enumerate(side.inputs) if t.is_floating_point()) or None
         graded = mindspore.grad(lambda *inputs: scored(side, recorder, inputs), places, list(trained.values()) or None)
         gradients = graded(*side.inputs)
-    for name, gradient in (
-        zip(trained, gradients[1] if places and trained else gradients, strict=True) if trained else ()
-    ):
+    found = zip(trained, gradients[1] if places and trained else gradients, strict=True) if trained else ()
+    for name, gradient in side.by_reference(dict(found)):
         recorder.parameter_gradient(name, gradient)
 
 
@@ -206,7 +227,7 @@ def run_compiled(side, recorder):
     recorder.step("end")
     recorder.result("output", output)
     recorder("loss", loss)
-    for name, gradient in zip(side.trained(), gradients, strict=True):
+    for name, gradient in side.by_reference(dict(zip(side.trained(), gradients, strict=True))):
         recorder.parameter_gradient(name, gradient)
     return {"modules": list(side.pair.compiled), "eager": len(before), "compiled": len(after)}
 

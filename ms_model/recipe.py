@@ -13,9 +13,9 @@ from port.models import ttvsr as facts
 from port.train.schedule import rate_at
 
 
-def network(path, **options):
-    """TTVSR with the weights of a file, in training mode."""
-    return load_network("ttvsr", path, **options).set_train()
+def network(path, model="ttvsr", **options):
+    """A network with the weights of a file, in training mode."""
+    return load_network(model, path, **options).set_train()
 
 
 def loss(output, target):

@@ -20,7 +20,7 @@ ONLY_PORT = {
         "_unit",
     ): "F.normalize in the reference; MindSpore's has another epsilon, its norm a NaN gradient at zero",
     ("warp.py", "_nearest_pixel"): "MindSpore's nearest sampling rounds halves up, so the sampling is written out",
-    ("ttvsr.py", "_extremes"): "MindSpore's min and max pass over NaN",
+    ("vsr.py", "_extremes"): "MindSpore's min and max pass over NaN",
     ("checkpoint.py", "_quiet"): "MindSpore logs to stderr what it also raises",
     ("checkpoint.py", "_umask"): "MindSpore leaves files read-only",
     ("gate.py", "Gate.__init__"): "a cell holds what an autograd.Function is given with the value",
@@ -37,14 +37,20 @@ ONLY_PORT = {
     ("training.py", "Trainer._held"): "gradients are given to the optimiser in its own order",
     ("train.py", "Engine._score"): "what is differentiated is a function there; PyTorch goes back from the loss",
     ("train.py", "select"): "the queues are switched off as well, see device.py",
-    ("ttvsr.py", "Method"): "mindspore.recompute takes cells, torch.utils.checkpoint any function",
-    ("ttvsr.py", "Method.__init__"): "as above",
-    ("ttvsr.py", "Method.forward"): "as above",
+    ("vsr.py", "Method"): "mindspore.recompute takes cells, torch.utils.checkpoint any function",
+    ("vsr.py", "Method.__init__"): "as above",
+    ("vsr.py", "Method.forward"): "as above",
+    ("pairs.py", "Side.by_reference"): "the port's gradients in the reference's names and layouts",
+    ("pairs.py", "parameters_of"): "the port's tensors for the map of weights; the reference's need their tied names",
+    ("pairs.py", "assign"): "a buffer and a parameter are written in different ways",
+    ("training.py", "Trainer._of_reference"): "learning rates by the reference's names",
     ("training.py", "Trainer._moving"): "gradients are asked for by parameter; PyTorch leaves out what is frozen by itself",
     ("device.py", "one_after_the_other"): "MindSpore's queues between Python and the kernels; PyTorch has none on a CPU",
     ("zoo/metric.py", "LocalResponseNorm.forward"): "inherited in the reference",
     ("zoo/metric.py", "Accumulating.forward"): "an optimiser of MindSpore is a cell called with its gradients",
     ("zoo/metric.py", "distance"): "nn.TripletMarginLoss has no kernel on a CPU",
+    ("operators.py", "directions"): "a gradient is given the whole structure of a result; PyTorch's the tensors that have one",
+    ("operators.py", "is_tensor"): "torch.is_tensor in the reference",
     ("recipe.py", "Recipe.__call__"): "an optimiser of MindSpore is called with its gradients",
 }
 ONLY_REFERENCE = {
@@ -55,6 +61,8 @@ ONLY_REFERENCE = {
     ("gate.py", "refuses_in_place"): "as above",
     ("run_exported.py", "describe"): "the parts run there without PyTorch, on onnxruntime",
     ("export.py", "_quiet"): "PyTorch's exporter logs what concerns its own makers",
+    ("pairs.py", "tied_names"): "MindSpore lists a shared parameter once",
+    ("map_pair.py", "exercised_by"): "asked of the reference alone",
     ("pairs.py", "run_gated"): "a network that writes in place is run a second time, with copies",
 }
 # (file, class or function) -> argument lists that differ on purpose
@@ -124,6 +132,7 @@ def strip_annotations(source):
 
 # The others describe one framework's files, commands or package.
 NETWORK_FILES = (
+    "basicvsr.py",
     "blocks.py",
     "device.py",
     "loss.py",
@@ -132,6 +141,7 @@ NETWORK_FILES = (
     "spynet.py",
     "tokens.py",
     "ttvsr.py",
+    "vsr.py",
     "warp.py",
 )
 

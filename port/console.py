@@ -28,6 +28,14 @@ def print_json(data: object) -> None:
     sys.stdout.write("\n")
 
 
+def print_wide(table: object, width: int) -> None:
+    """A table on stdout, `width` characters wide where that is no terminal, whose own width it has otherwise."""
+    if stdout.is_terminal:
+        stdout.print(table)
+    else:
+        Console(file=sys.stdout, highlight=False, width=width).print(table)
+
+
 @contextmanager
 def progress(quiet: bool = False) -> Iterator[Progress]:
     """A progress display with count and estimate; no bar where stderr is no terminal or with `quiet`."""

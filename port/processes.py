@@ -20,7 +20,8 @@ def surroundings(**own: str) -> dict[str, str]:
     spin, and it knows who started it. own: further variables; all but these last ones may be set outside."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     python_path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    defaults = {"OMP_WAIT_POLICY": "passive", **own}
+    spin_not = {"OMP_WAIT_POLICY": "passive", "OPENBLAS_NUM_THREADS": "1"}  # numpy's threads would spin after every product
+    defaults = {**spin_not, **own}
     return {**defaults, **os.environ, "PATH": path, "PYTHONPATH": python_path, PARENT: str(os.getpid())}
 
 

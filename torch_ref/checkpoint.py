@@ -16,6 +16,7 @@ import torch
 
 from port.errors import PortError, run_command
 from port.files import whole_file
+from port.weights.halves import BF16
 from port.weights.pth_check import check_pth, explain_refusal
 from port.weights.raw import MAX_BYTES, RawCheckpoint, check_readable, collect
 from port.weights.rules import quote
@@ -80,6 +81,8 @@ def _to_array(path: Path, name: str, leaf: object) -> tuple[np.ndarray, str] | N
 
 
 def _to_tensor(array: np.ndarray) -> torch.Tensor:
+    if array.dtype == BF16:
+        return torch.from_numpy(array.reshape(-1).view("<i2").copy()).view(torch.bfloat16).reshape(array.shape)
     return torch.from_numpy(np.array(array, order="C"))  # a copy of its own: torch stores whole buffers, not views
 
 

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 
 import torch
 
+from port.errors import PortError
 from port.parity.pair import load_pair, part
 from port.parity.probe import PASSIVE
 from port.weights import tensors_file
-from port.weights.match import fitted, match_names
+from port.weights.layouts import fitted
 from torch_ref.gate import copying_gate, gate, refuses_in_place
 
 
@@ -33,15 +34,17 @@ class Side:
     def fill(self, weights):
         """Put the weights in."""
         state = self.state()
-        self.names = match_names(list(state), list(state), {})
+        self.names = {name: name for name in state}
+        self.tied = tied_names(state)
         if weights is None and self.pair.values is None:
             return
         shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
         given = tensors_file.load(weights).tensors if weights else self.pair.values(shapes)
         with torch.no_grad():
             for name, tensor in state.items():
-                if name in given or name in self.names:
-                    tensor.copy_(torch.from_numpy(fitted(name, given[name], tuple(tensor.shape))))
+                if name not in given:
+                    raise PortError(f"the weights lack {name!r}, which the network has.")
+                tensor.copy_(torch.from_numpy(fitted(name, given[name], tuple(tensor.shape))))
 
     def state(self):
         """Parameters and buffers as the network calls them. name -> tensor"""
@@ -70,6 +73,14 @@ class Side:
     def modules(self):
         """(the reference's name, module) of every module inside the network."""
         return [(name, module) for name, module in self.net.named_modules() if name]
+
+
+def tied_names(state):
+    """Names of tensors that have a name already: -> {name: the first one}"""
+    first = {}
+    for name, tensor in state.items():
+        first.setdefault(id(tensor), name)
+    return {name: first[id(tensor)] for name, tensor in state.items() if first[id(tensor)] != name}
 
 
 def mean_square(output, inputs):

@@ -12,9 +12,9 @@ from torch_ref.loss import charbonnier
 from torch_ref.networks import load_network
 
 
-def network(path, **options):
-    """TTVSR with the weights of a file, in training mode."""
-    return load_network("ttvsr", path, **options).train()
+def network(path, model="ttvsr", **options):
+    """A network with the weights of a file, in training mode."""
+    return load_network(model, path, **options).train()
 
 
 def loss(output, target):

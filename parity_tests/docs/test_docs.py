@@ -43,7 +43,8 @@ from port.video.read import read_clip
 REPO = Path(__file__).resolve().parents[2]
 DOCS = [REPO / "README.md", REPO / "reports" / "README.md", *sorted((REPO / "docs").glob("*.md"))]
 COLUMNS = ("torch_ref", "ms_model")
-OURS = ("port", *COLUMNS, "parity_tests", "docs", "reports/ttvsr-demo", "reports/golden.md", "convert_weights.py")
+COMMITTED = ("reports/ttvsr-demo", "reports/basicvsr-vid4.md", "reports/golden.md")
+OURS = ("port", *COLUMNS, "parity_tests", "docs", *COMMITTED, "convert_weights.py")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 
 
@@ -120,7 +121,9 @@ def parse_train(column):
 
 def parse_conversion(words):
     args = convert_weights.parse(words)
-    convert_weights.choose_target(args.source, args.output)
+    if args.pair or args.map:
+        return convert_weights.check_extensions(args.source, args.output, (*convert_weights.FORMATS, convert_weights.INDEX))
+    return convert_weights.choose_target(args.source, args.output)
     return args
 
 
@@ -171,6 +174,7 @@ MAKE_LEADS_TO = {
     "verify": [
         "-m port demo .cache/demo",
         "-m port verify ttvsr --weights .cache/demo/ttvsr_demo.pth --input .cache/demo/lr",
+        "-m port verify basicvsr --weights .cache/demo/BasicVSR_Vimeo90K_BIx4.pth --input .cache/demo/lr",
     ],
     "test": ["-m port demo .cache/demo", "-m pytest -n 2 --dist loadfile parity_tests/"],
     "setup": [],
@@ -271,7 +275,7 @@ def test_there_are_commands():
         ("python convert_weights.py a.pth -o b.onnx", "unknown extension"),
         ("python -m port verify ttvsr --weight w --input i --report r", "knows no flag --weight"),
         ("python -m port verify ttvsr --weights w --input i", "required: --report"),
-        ("python -m port verify basicvsr --weights w --input i --report r", "invalid choice: 'basicvsr'"),
+        ("python -m port verify edvr --weights w --input i --report r", "invalid choice: 'edvr'"),
         ("python -m torch_ref.infer --weights w --input i --output o --device ascend", "invalid choice: 'ascend'"),
         ("python -m ms_model.capture ttvsr --weights w --input i --out o --passes fored", "unknown pass 'fored'"),
         ("python -m ms_model.capture ttvsr --weights w --input i --out o --passes forced", "--reference"),
@@ -586,7 +590,8 @@ def wrong_limits(text):
 
 
 def pages_with_limits():
-    return "".join((REPO / "docs" / name).read_text(encoding="utf-8") for name in ("parity.md", "pairs.md", "train.md"))
+    names = ("parity.md", "pairs.md", "train.md", "basicvsr.md")
+    return "".join((REPO / "docs" / name).read_text(encoding="utf-8") for name in names)
 
 
 def test_limits_are_those_of_the_file():

@@ -11,17 +11,24 @@ from port.parity.nested import walk
 from port.parity.pair import load_pair
 from port.parity.pair_compare import blame, weight_difference
 from port.parity.ratio import error_ratios
-from port.weights.match import fitted, match_names
+from port.weights.layouts import fitted
+from port.weights.propose import Parameter, propose
 
 LIMITS = tolerance.load()
 CALLED = frozenset({"body", "body.conv", "head"})
 
 
+def parameters(names):
+    return [Parameter(name, (i + 2,)) for i, name in enumerate(names)]
+
+
 def test_names_match_by_table_equality_and_layer():
     reference = ["a.weight", "n.weight", "n.bias", "n.running_mean", "e.weight", "odd.0.w", "n.num_batches_tracked"]
     port = ["a.weight", "n.gamma", "n.beta", "n.moving_mean", "e.embedding_table", "other.0"]
-    matched = match_names(reference, port, {"odd.{}.w": "other.{}"})
-    assert [matched[name] for name in port] == reference[:6]
+    found = propose(parameters(reference), parameters(port), {"odd.{}.w": "other.{}"}).map()
+    assert [(entry.torch[0], entry.port[0]) for entry in found.entries] == list(zip(reference, port, strict=False))
+    assert [entry.strategy for entry in found.entries] == ["names"] * 5 + ["table"]
+    assert list(found.left_out) == reference[6:]
 
 
 @pytest.mark.parametrize(
@@ -34,10 +41,10 @@ def test_names_match_by_table_equality_and_layer():
 )
 def test_names_left_over_are_refused(reference, port, says):
     with pytest.raises(PortError, match=says):
-        match_names(reference, port, {})
+        propose([Parameter(name, (3,)) for name in reference], [Parameter(name, (3,)) for name in port], {})
 
 
-def test_only_the_axis_of_a_1d_convolution_is_made():
+def test_only_axes_of_length_one_come_and_go():
     array = np.arange(24.0).reshape(2, 4, 3)
     assert fitted("w", array, (2, 4, 1, 3)).shape == (2, 4, 1, 3)
     for shape in ((4, 2, 3), (2, 3, 1, 4), (2, 12)):

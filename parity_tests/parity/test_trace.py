@@ -54,6 +54,16 @@ def test_statistics_by_hand():
     assert measure("s/a", "decision", np.array([1, 2], np.int32), 0).hash != site.hash
 
 
+@pytest.mark.parametrize("size", [0, 1, 1023, 1024, 1025, 5000])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64])
+def test_the_mean_counts_every_number(size, dtype):
+    """Whole rows and what is left of them. 0 .. 4 add up exactly in every type that sums are made in."""
+    numbers = (np.arange(size) * 7 % 5).astype(dtype)
+    assert measure("s/a", "value", numbers, 0).mean * max(size, 1) == pytest.approx(
+        numbers.astype(float).sum(), rel=1e-15
+    )
+
+
 def test_the_limit_stops_with_advice(tmp_path):
     writer = TraceWriter(tmp_path, limit_bytes=1000)
     writer.add("s/a", "value", np.zeros(200, np.float32), whole=True)

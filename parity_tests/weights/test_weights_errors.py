@@ -85,14 +85,14 @@ def test_many_problems_are_counted(altered, refused):
 def test_another_network(suffix, tmp_path, columns, refused):
     path = tmp_path / f"other{suffix}"
     columns[suffix].save(
-        path, {"backward_trunk.main.0.weight": np.ones((2, 2), "f4"), "conv_hr.bias": np.ones(2, "f4")}
+        path, {"deform_align.conv.weight": np.ones((2, 2), "f4"), "conv_hr.bias": np.ones(2, "f4")}
     )
-    words = ["none of the networks", "looks like BasicVSR", "'backward_trunk.main.0.weight'", "nearest rule '"]
+    words = ["none of the networks", "looks like BasicVSR++", "'deform_align.conv.weight'", "nearest rule '"]
     refused(path, "-o", tmp_path / "o.safetensors", words=words)
     words = [
         "does not hold the weights of ttvsr",
         "resblocks.main.0.weight",
-        "No rule for 'backward_trunk.main.0.weight'",
+        "No rule for 'deform_align.conv.weight'",
     ]
     refused(path, "-o", tmp_path / "o.safetensors", "--model", "ttvsr", words=words)
 

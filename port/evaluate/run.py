@@ -43,10 +43,10 @@ def run_evaluation(
     end_with_parent()
     conditions = conditions_of(args)
     check_arguments(args)
-    args.model = recognise(args.weights, args.model)
-    conditions = of_network(conditions, args.model)
     clips = choose_clips(args, conditions)
     check_save(args.save, clips)
+    args.model = recognise(args.weights, args.model)
+    conditions = of_network(conditions, args.model)
     if args.worker:
         for record in score(args, conditions, asked_for(args.worker, clips), load, describe):
             tell(record)

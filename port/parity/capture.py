@@ -19,12 +19,12 @@ import numpy as np
 from port import console
 from port.errors import PortError, UsageError
 from port.files import make_folder
+from port.models.table import NETWORKS, OPTIONS, own_options
 from port.parity.recorder import Plan, Recorder
 from port.parity.trace import Trace, TraceWriter
 from port.weights import tensors_file
 
 WEIGHTS_FILE = "weights.safetensors"
-DETAIL_STEPS = "flows,features,bwd.00,up.00"  # in these every module runs once or more, all keyframes competing
 DECISION_SOURCES = frozenset({"token_flow", "corr"})  # what margins of decisions are computed from
 
 
@@ -67,13 +67,15 @@ PASSES = {
 def capture_arguments(prog: str, devices: tuple[str, ...]) -> argparse.ArgumentParser:
     """The command line shared by both columns."""
     parser = argparse.ArgumentParser(prog=prog, description="Run a network and leave traces of what it computed.")
-    parser.add_argument("model", help="the network, for example ttvsr")
+    parser.add_argument("model", choices=tuple(NETWORKS), help="the network")
     parser.add_argument("--weights", type=Path, required=True, help="checkpoint in a format of this framework")
     parser.add_argument("--input", type=Path, required=True, help="frames, .npy (t, 3, h, w) float32 in [0, 1]")
     parser.add_argument("--out", type=Path, required=True, help="folder; one folder per pass is made in it")
     parser.add_argument("--passes", default="reference", help=f"comma-separated, of: {', '.join(PASSES)}")
     parser.add_argument("--reference", type=Path, help="folder of the trace whose values or decisions are put in")
-    parser.add_argument("--whole", default=DETAIL_STEPS, help="steps whose module tensors are stored whole, or 'all'")
+    parser.add_argument(
+        "--whole", help="steps whose module tensors are stored whole, or 'all' (default: enough for every module)"
+    )
     parser.add_argument("--trace-limit", type=gigabytes, default=8.0, metavar="GB", help="most that one trace may take")
     parser.add_argument("--device", default=devices[0], choices=devices)
     parser.add_argument("--keyframe-stride", type=int, help="frames between keyframes (default: the network's)")
@@ -103,9 +105,9 @@ def chosen_passes(args: argparse.Namespace) -> list[str]:
 
 
 def network_options(args: argparse.Namespace) -> dict[str, int]:
-    """The constructor arguments given on the command line."""
-    given = {"keyframe_stride": args.keyframe_stride, "token_stride": args.token_stride}
-    return {name: value for name, value in given.items() if value is not None}
+    """The constructor arguments given on the command line. Raises PortError for one that the network does not have."""
+    given = {name: getattr(args, name) for name in OPTIONS}
+    return own_options(args.model, {name: value for name, value in given.items() if value is not None})
 
 
 def read_frames(path: Path) -> np.ndarray:
@@ -142,10 +144,12 @@ def run_pass(
     trace = Trace(reference) if PASSES[name].needs_reference else None
     about = {**about, "input_sha256": frames_sha256(frames)}
     writer = TraceWriter(args.out / name, int(args.trace_limit * 1e9))
-    plan = PASSES[name].plan(frozenset(args.whole.split(",")))
+    facts = NETWORKS[args.model]
+    whole = args.whole or facts.detail_steps(frames.shape[1])
+    plan = PASSES[name].plan(frozenset(whole.split(",")))
     output, error, start = None, None, time.perf_counter()
     with console.progress(args.quiet) as display:
-        task = display.add_task(f"{args.model}: {name}", total=2 + 3 * frames.shape[1])
+        task = display.add_task(f"{args.model}: {name}", total=facts.steps_of(frames.shape[1]))
         recorder = Recorder(writer, to_numpy, like, plan, trace, on_step=lambda label: display.advance(task))
         try:
             output = run(recorder)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from port.errors import PortError
-from port.models import ttvsr
+from port.models.table import NETWORKS
 from port.parity import tolerance
 from port.parity.capture import WEIGHTS_FILE, frames_sha256
 from port.parity.causes import Cause, explain, find_causes
@@ -14,7 +14,6 @@ from port.parity.pair_compare import compare_weights
 from port.parity.trace import Trace
 from port.weights import tensors_file
 
-SOURCES = {"ttvsr": ttvsr.VALUE_SOURCES}
 MODULES, TRUTHS = "modules", ("float64", "forced64")
 
 
@@ -31,7 +30,7 @@ def compare_clip(job) -> Compared:
     """All stages that compare sites, from the traces in the work folder of a `verify.Job`."""
     traces = clip_traces(job.work)
     check_identity(job, traces)
-    sources, limits = SOURCES[job.model], tolerance.load()
+    sources, limits = NETWORKS[job.model].VALUE_SOURCES, tolerance.load()
     reference, truth, exact = (traces[name] for name in ("reference", *TRUTHS))
     stages = {
         "weights": compare_weights(traces["reference"].folder, traces["forced"].folder),
@@ -69,7 +68,7 @@ def check_identity(job, traces: Mapping[str, Trace]) -> None:
     for trace in traces.values():
         if trace.about["input_sha256"] != expected:
             raise PortError(f"the trace in {trace.folder} was made from other frames than {job.input_name}.")
-        if trace.about["strides"] != traces["reference"].about["strides"]:
+        if trace.about["options"] != traces["reference"].about["options"]:
             raise PortError(f"the trace in {trace.folder} was made with other strides than the reference's.")
     if any(traces[name].about["weights"] != port.about["weights"] for name in ("imposed", "compiled", "free")):
         raise PortError(f"the runs of the port in {port.folder.parent} hold different weights. Capture them again.")

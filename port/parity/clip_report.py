@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 
 from port.files import sha256_file
+from port.models.table import NETWORKS
 from port.parity import tolerance
 from port.parity.causes import Cause
 from port.parity.clip_compare import Compared
@@ -110,7 +111,7 @@ def not_compared(job) -> list[str]:
     missing = [] if job.training_steps else ["gradients and training (--stages all)"]
     missing += ["devices other than the one named in the environment"]
     missing.append("data types other than float32 (float64 for what is true)")
-    missing.append("keyframe stores handed to LTAM as such; the tokens in them are compared when they are made")
+    missing += NETWORKS[job.model].NOT_COMPARED
     if job.truth is None:
         missing.append("scores against ground truth: none was given (--truth)")
     return missing

@@ -1,6 +1,6 @@
 """The way back and the training of a clip's network, on a patch of it: a pair of networks as any other.
 
-A training step of TTVSR sees patches of 64x64, and every tensor of every module is compared: the whole clip would take days.
+A training step sees patches of 64x64, and every tensor of every module is compared: the whole clip would take days.
 """
 
 from dataclasses import dataclass
@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from port.files import make_folder, write_text
-from port.models import ttvsr
+from port.models.vsr import MIN_SIZE
 from port.parity.pair_start import capture_side
 from port.parity.pair_verify import Compared, compare_folders
 from port.weights import tensors_file
 
-FRAMES, SIDE = 3, ttvsr.MIN_SIZE  # the least that the attention can choose in: two keyframes before the last frame
+FRAMES, SIDE = 3, MIN_SIZE  # the least that an attention can choose in: two keyframes before the last frame
+KEYFRAMES = {"ttvsr": {"keyframe_stride": 1}, "basicvsr": {}}  # every frame one, so that two compete
 FROZEN_SHARE = 0.25  # of the steps, with the flow network frozen, so that its thaw is seen
 PAIR = '''"""{model} on a patch of a clip, written by `python -m port verify {model} --stages ...`."""
 
@@ -32,8 +33,8 @@ COMPILE_REASON = "graph mode would unroll frames and blocks; the parts that user
 half = lambda column: import_module(f"{{column}}.recipe")
 target = np.load(HERE / "target.npy")
 inputs = lambda: np.load(HERE / "input.npy")
-torch_net = lambda: half("torch_ref").network(HERE / "weights.safetensors", **OPTIONS)
-ms_net = lambda: half("ms_model").network(HERE / "port.ckpt", **OPTIONS)
+torch_net = lambda: half("torch_ref").network(HERE / "weights.safetensors", "{model}", **OPTIONS)
+ms_net = lambda: half("ms_model").network(HERE / "port.ckpt", "{model}", **OPTIONS)
 torch_loss = lambda output, inputs: half("torch_ref").loss(output, target)
 ms_loss = lambda output, inputs: half("ms_model").loss(output, target)
 torch_optimizer = lambda net: half("torch_ref").Recipe(net, period=STEPS, frozen={frozen})
@@ -75,7 +76,7 @@ def write_pair(job, steps: int) -> Path:
     (folder / "port.ckpt").symlink_to(job.work / "port.ckpt")
     frozen = max(1, int(steps * FROZEN_SHARE))
     text = PAIR.format(
-        model=job.model, options={"keyframe_stride": 1, "token_stride": job.token_stride}, steps=steps, frozen=frozen,
+        model=job.model, options={**job.options(), **KEYFRAMES[job.model]}, steps=steps, frozen=frozen,
         gradients_at=sorted({0, frozen, steps - 1}),
     )  # fmt: skip
     write_text(folder / "pair.py", text)

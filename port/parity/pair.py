@@ -9,6 +9,8 @@ A pair is a Python file with
     ms_optimizer(net)          -> an nn.Optimizer with its schedule inside, or an experimental one, or (one of those, scheduler)
     torch_clip(parameters)     clips gradients in place; ms_clip(gradients) -> gradients
     WEIGHTS                    {torch template: MindSpore template} for names that differ, `{}` for indices
+    LEFT_OUT                   {torch name: reason} for what the reference or its checkpoints have and the port does without
+    MAP                        "map.toml" beside the file: the whole map, as `convert_weights.py --pair --map` wrote it
     SITES                      {module of the port: module of the reference} where modules are called differently
     IGNORE                     {module: reason} for what is not to be compared; listed in the report
     VALUES(shapes)             name -> array: the weights, instead of those the reference starts with
@@ -45,6 +47,8 @@ class Pair:
     file: ModuleType
     inputs: tuple[np.ndarray, ...]
     weights: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    map_file: Path | None = None
     sites: Mapping[str, str] = field(default_factory=dict)
     ignore: Mapping[str, str] = field(default_factory=dict)
     values: Callable[[dict[str, tuple[int, ...]]], dict[str, np.ndarray]] | None = None
@@ -66,11 +70,12 @@ def load_pair(spec: str) -> Pair:
     missing = [name for name in ("torch_net", "ms_net", "inputs") if not callable(getattr(file, name, None))]
     if missing:
         raise PortError(f"{spec} does not describe a pair: no function {', '.join(missing)}.")
-    tables = {name.lower(): dict(getattr(file, name, {})) for name in ("WEIGHTS", "SITES", "IGNORE")}
+    tables = {name.lower(): dict(getattr(file, name, {})) for name in ("WEIGHTS", "SITES", "IGNORE", "LEFT_OUT")}
     compiled, reason = check_compile(spec, file)
     return Pair(
         name=spec,
         file=file,
+        map_file=path.parent / file.MAP if hasattr(file, "MAP") else None,
         compiled=compiled,
         compile_reason=reason,
         decisions=check_decisions(spec, getattr(file, "DECISIONS", {})),

@@ -129,6 +129,7 @@ def capture_pass(
     about = {"pair": side.pair.name, "backend": column.backend, "modules": column.pairs.described(side)}
     about |= {"ignore": dict(side.pair.ignore), "decisions": {k: list(v) for k, v in side.pair.decisions.items()}}
     about |= {"sites_table": dict(side.pair.sites), "names": dict(side.names)}  # names: the network's own -> the reference's
+    about["tied"] = dict(side.tied)
     about["gradients_at"] = None if side.pair.gradients_at is None else sorted(side.pair.gradients_at)
     dtype = column.dtype(spec)
     about |= {"not_compiled": side.pair.compile_reason, "types": asdict(column.types), "dtype": dtype}
@@ -183,6 +184,12 @@ def in_words(failure: Exception) -> str:
         line for line in lines if any(c.isalpha() for c in line) and not line.endswith(("failed:", "Exception Raised:"))
     ]
     return f"{type(failure).__name__}: {told[0] if told else repr(failure)}"
+
+
+def tied_in(weights: Path | str) -> dict[str, str]:
+    """Names of tied tensors -> the first name, as the reference's trace beside its weights says; none without one."""
+    folder = Path(weights).parent
+    return Trace(folder).about.get("tied", {}) if (folder / "trace.json").is_file() else {}
 
 
 class Rounding:

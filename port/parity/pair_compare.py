@@ -14,7 +14,7 @@ from port.parity.recorder import GRADIENT
 from port.parity.tolerance import Tolerances
 from port.parity.trace import Site, Trace
 from port.weights import tensors_file
-from port.weights.match import REFERENCE_ONLY
+from port.weights.layer_rules import REFERENCE_ONLY
 
 AT_CHOSEN_STEPS = frozenset({"loss", "gradient", "grad_norm"})
 NETWORK = ""  # blamed for what lies between its modules, for its output and for the loss

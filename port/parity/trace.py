@@ -26,10 +26,10 @@ from port.files import make_folder, whole_file
 from port.parity.shards import SHARD_BYTES, Shards
 
 SCHEMA = 1
-SAMPLES = (
-    1024  # elements kept of every tensor; an error on one border row of a large one may be missed, so what a verdict
-)
-# rests on alone (modules fed with the reference's values, output frames) is kept whole
+# Elements kept of every tensor. An error on one border row of a large one may be missed, so what a verdict rests on alone
+# (modules fed with the reference's values, output frames) is kept whole.
+SAMPLES = 1024
+ROW = 1024  # numbers of a tensor summed in its own type at a time
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,22 @@ def digest(array: np.ndarray) -> str:
     return f"{xxhash.xxh3_128_hexdigest(np.ascontiguousarray(array).reshape(-1))}-{array.dtype}"
 
 
+def total_of(numbers: np.ndarray) -> float:
+    """The sum of a flat array: rows in its own type by einsum, three times as fast as numpy's sum, then all in float64."""
+    rows = numbers.size // ROW
+    whole = np.einsum("ij->i", numbers[: rows * ROW].reshape(rows, ROW))
+    return float(whole.sum(dtype=np.float64) + numbers[rows * ROW :].sum(dtype=np.float64))
+
+
 def measure(name: str, kind: str, array: np.ndarray, sampled: int, known_digest: str | None = None) -> Site:
     """Statistics and hash of one value; a digest that is known already is not computed again."""
     flat = np.ascontiguousarray(array).reshape(-1)
-    numbers = flat if flat.dtype.kind == "f" and flat.itemsize > 2 else flat.astype(np.float64)  # sums of halves overflow
-    nonfinite, total, squares = 0, float(numbers.sum()), float(np.dot(numbers, numbers))
+    wide = flat.dtype.kind == "f" and flat.itemsize > 2  # sums of halves overflow
+    numbers = flat if wide else flat.astype(np.float64)
+    nonfinite, total, squares = 0, total_of(numbers), float(np.dot(numbers, numbers))
     if not (np.isfinite(total) and np.isfinite(squares)):  # NaN, infinity, or squares beyond float32
         numbers = numbers[np.isfinite(numbers)].astype(np.float64)
-        nonfinite, total, squares = flat.size - numbers.size, float(numbers.sum()), float(np.dot(numbers, numbers))
+        nonfinite, total, squares = flat.size - numbers.size, total_of(numbers), float(np.dot(numbers, numbers))
     size = max(numbers.size, 1)
     return Site(
         name=name,

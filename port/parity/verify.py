@@ -14,8 +14,8 @@ import numpy as np
 from port import console
 from port.errors import COULD_NOT_RUN, PortError
 from port.files import make_folder, whole_file
-from port.models import ttvsr
-from port.parity.capture import DETAIL_STEPS
+from port.models import vsr
+from port.models.table import NETWORKS, OPTIONS, own_options
 from port.parity.causes import Cause
 from port.parity.clip_compare import Compared, compare_clip, decides_alike
 from port.parity.clip_report import clip_stages, make_report, new_causes, series_of
@@ -36,9 +36,9 @@ class Job:
     """What is to be verified, and how.
 
     device                           where the port runs
-    keyframe_stride, token_stride    of the network; the weights do not hold them
+    keyframe_stride, token_stride    of the network, where it has them; the weights do not hold them
     training_steps                   optimiser steps on a patch of the clip, gradients included; 0: none
-    whole                            steps compared module by module from the start
+    whole                            steps compared module by module from the start; None: enough for every module
     reference_command, port_command  how the two captures are started; a broken port is tested by giving another one
     reuse_reference                  the work folder holds the reference's traces already: several ports, one reference
     """
@@ -48,10 +48,10 @@ class Job:
     frames: np.ndarray  # (t, 3, h, w) float32 in [0, 1]
     work: Path
     truth: np.ndarray | None = None  # (t, 4h, 4w, 3) uint8
-    keyframe_stride: int = ttvsr.KEYFRAME_STRIDE
-    token_stride: int = ttvsr.TOKEN_STRIDE
+    keyframe_stride: int = OPTIONS["keyframe_stride"]
+    token_stride: int = OPTIONS["token_stride"]
     training_steps: int = 0
-    whole: str = DETAIL_STEPS
+    whole: str | None = None
     trace_limit: float = 8.0
     device: str = "cpu"
     quiet: bool = False
@@ -61,6 +61,10 @@ class Job:
     port_command: Sequence[str] = (sys.executable, "-m", "ms_model.capture")
     reuse_reference: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
+
+    def options(self) -> dict[str, int]:
+        """Constructor arguments of the network that its weights do not hold."""
+        return own_options(self.model, {name: getattr(self, name) for name in OPTIONS})
 
 
 @dataclass
@@ -74,18 +78,21 @@ class Outcome:
     causes: list[Cause] = field(default_factory=list)  # with their evidence
 
 
-def read_input(path: Path, max_frames: int | None, token_stride: int = ttvsr.TOKEN_STRIDE) -> np.ndarray:
-    """The clip as the networks take it. -> (t, 3, h, w) float32 RGB in [0, 1]"""
-    frames = read_clip(path, max_frames).as_network_input()
-    ttvsr.check_frames((1, *frames.shape), str(frames.dtype), token_stride)
-    ttvsr.check_values(float(frames.min()), float(frames.max()))
+def read_input(path: Path, max_frames: int | None, model: str = "ttvsr", **options: int) -> np.ndarray:
+    """The clip as a network takes it. -> (t, 3, h, w) float32 RGB in [0, 1]
+
+    options  constructor arguments that its weights do not hold
+    """
+    facts, frames = NETWORKS[model], read_clip(path, max_frames).as_network_input()
+    vsr.check_frames(facts.TITLE, (1, *frames.shape), str(frames.dtype), least=facts.least_side(**options))
+    facts.check_values(float(frames.min()), float(frames.max()))
     return frames
 
 
 def verify(job: Job) -> Outcome:
     """Capture both sides, compare, and look closer at the first step that fails, if any."""
     prepare(job)
-    whole = job.whole
+    whole = job.whole or NETWORKS[job.model].detail_steps(len(job.frames))
     if not job.reuse_reference:
         capture_reference(job, "reference", whole)
         if error := Trace(job.work / "reference" / "reference").about["error"]:
@@ -185,7 +192,7 @@ def _capture(
         (job.work / side / name / "trace.json").unlink(missing_ok=True)  # an old one must never be taken for the new
     arguments = [job.model, "--weights", str(weights), "--input", str(job.work / "input.npy"), "--passes", passes]
     arguments += ["--out", str(job.work / side), "--whole", whole, "--trace-limit", str(job.trace_limit)]
-    arguments += ["--keyframe-stride", str(job.keyframe_stride), "--token-stride", str(job.token_stride)]
+    arguments += [word for name, value in job.options().items() for word in (f"--{name.replace('_', '-')}", str(value))]
     arguments += ["--quiet"] * job.quiet + extra
     written = [job.work / side / name / "trace.json" for name in passes.split(",")]
     _run([*command, *arguments], f"the capture of the {side}", lambda: all(path.exists() for path in written))

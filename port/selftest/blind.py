@@ -41,7 +41,7 @@ BLIND = (
     _blind("ttvsr", "epsilon of the unit length", "min=1e-24", "min=1e-8",
            "every token is longer than 1e-4", "tokens of a black or flat picture", "ltam.py"),
     _blind("ttvsr", "flows of a mirrored clip not reversed", "backward.flip((1,))", "backward",
-           "the clip is not its own mirror image", "a clip followed by itself in reverse, as in the golden cases", "ttvsr.py"),
+           "the clip is not its own mirror image", "a clip followed by itself in reverse, as in the golden cases", "vsr.py"),
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from functools import partial
 from port.selftest.fault import control, fault, several
 
 _glue = partial(fault, "ttvsr", file="ttvsr.py")
+_common = partial(fault, "ttvsr", file="vsr.py")
 _ltam = partial(fault, "ttvsr", file="ltam.py")
 _tokens = partial(fault, "ttvsr", file="tokens.py")
 _warp = partial(fault, "ttvsr", file="warp.py")
@@ -52,17 +53,17 @@ FAULTS = [
     _flow("flow of the level before left out", "flow = flow + self.basic_module[level]", "flow = self.basic_module[level]", "spynet", "forward", "missing_term", ""),
     _flow("ReLU behind the last layer", "activate=i < last", "activate=True", "spynet.basic_module.*", "forward", "activation slope", ""),
     _flow("x and y of the flow exchanged", "F.stack([flow[:, 0] * (w / size[1]), flow[:, 1] * (h / size[0])], axis=1)", "F.stack([flow[:, 1] * (h / size[0]), flow[:, 0] * (w / size[1])], axis=1)", "spynet", "forward", "permuted_channels", "49"),
-    _glue("flow of the other direction", "self.spynet(second, first)", "self.spynet(first, second)", ".", "forward", "exchanged shift", "142"),
+    _common("flow of the other direction", "self.spynet(second, first)", "self.spynet(first, second)", ".", "forward", "exchanged shift", "142"),
     # warp
-    _warp("zeros around the picture", 'padding_mode="border"', 'padding_mode="zeros"', "spynet .", "forward", "border", "47"),
-    _warp("align_corners of the warp", '"border", align_corners=True)', '"border", align_corners=False)', "spynet .", "forward", "align_corners affine", "49"),
+    _warp("zeros around the picture", "padding_mode=padding", 'padding_mode="zeros"', "spynet .", "forward", "border", "47"),
+    _warp("align_corners of the warp", "padding, align_corners=True)", "padding, align_corners=False)", "spynet .", "forward", "align_corners affine", "49"),
     _warp("nearest for bilinear", 'mode="bilinear"', 'mode="nearest"', "spynet .", "forward", "interpolation_mode", "48"),
     _warp("grid in the order xy", 'indexing="ij"', 'indexing="xy"', "spynet .", "forward", "permuted_pixels", "66"),
     _warp("width for width minus one", "2.0 * position[:, 0] / max(w - 1, 1)", "2.0 * position[:, 0] / w", "spynet .", "forward", "align_corners affine shift", "49"),
     _glue("axes of the flow swapped", FOLLOW, "flow_warp(prop, flow.flip((1,))))", ".", "forward", "flow", "49"),
     _glue("flow of the wrong sign", FOLLOW, "flow_warp(prop, -flow))", ".", "forward", "flow", "49"),
     _glue("features not moved", FOLLOW, "prop)", ".", "forward", "flow exchanged", "142"),
-    _glue("flow of the wrong frame", "flows_forward[:, i - 1]", "flows_forward[:, i - 2]", ".", "forward", "flow shift", "142"),
+    _common("flow of the wrong frame", "flows[:, i - 1]", "flows[:, i - 2]", ".", "forward", "flow shift", "142"),
     # trajectories and keyframes
     _glue("flow of the tokens in pixels", POOL, "F.adaptive_avg_pool2d(flow, grid)", ".", "forward", "scale", "49"),
     _glue("resizing for the pooling of the flow", POOL, 'F.interpolate(flow, size=grid, mode="bilinear", align_corners=False) / self.token_stride', ".", "forward", "pooling_replaced", "40"),
@@ -91,9 +92,9 @@ FAULTS = [
     _glue("propagation that starts at one", "F.zeros_like(feats[:, 0])", "F.ones_like(feats[:, 0])", ".", "forward", "offset", ""),
     _glue("directions exchanged", FUSED, "F.cat([forward, feat, backward], axis=1)", ".", "forward", "permuted_channels", ""),
     _glue("features of the wrong frame", UPSAMPLE, UPSAMPLE.replace("feats[:, i]", "feats[:, i - 1]"), ".", "forward", "shift", "142"),
-    _glue("skip left out", f"x + {SKIP}", "x", ".", "forward", "missing_term exchanged", ""),
-    _glue("skip bicubic", SKIP, SKIP.replace("bilinear", "bicubic"), ".", "forward", "interpolation_mode", "44"),
-    _glue("align_corners of the skip", SKIP, SKIP.replace("False", "True"), ".", "forward", "align_corners", "46"),
+    _common("skip left out", f"x + {SKIP}", "x", ".", "forward", "missing_term exchanged", ""),
+    _common("skip bicubic", SKIP, SKIP.replace("bilinear", "bicubic"), ".", "forward", "interpolation_mode", "44"),
+    _common("align_corners of the skip", SKIP, SKIP.replace("False", "True"), ".", "forward", "align_corners", "46"),
     _glue("frames in reverse", "F.stack(frames, axis=1)", "F.stack(frames[::-1], axis=1)", ".", "forward", "permuted_channels permuted_pixels", "142"),
     _glue("half precision in the propagation", MERGED, MERGED.replace("axis=1)", 'axis=1).astype("float16").astype("float32")'), ".", "forward", "half_cast", "116"),
     _blocks("depth to space for pixel shuffle", SHUFFLE, DEPTH, "upsample1 upsample2", "forward", "permuted_pixels permuted_channels", "52"),

@@ -14,6 +14,8 @@ from port.weights.rules import quote
 RAW, EMA = "raw", "ema"
 WRAPPERS = {
     "state_dict": None,
+    "model_state": None,
+    "model_state_dict": None,
     "module": None,  # torch's DataParallel and DistributedDataParallel
     "params": RAW,  # BasicSR keeps both under these two names
     "params_ema": EMA,
@@ -30,6 +32,7 @@ TRAINING_STATE = {
     "optimizer.": _OPTIMISER,
     "optimizers.": _OPTIMISER,
     "optimizer_state_dict.": _OPTIMISER,
+    "optimizer_state.": _OPTIMISER,
     "moment1.": _OPTIMISER,
     "moment2.": _OPTIMISER,
     "moments.": _OPTIMISER,
