@@ -14,6 +14,8 @@ import shlex
 import shutil
 import subprocess
 import tomllib
+from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +32,13 @@ from port.evaluate.conditions import conditions_of
 from port.export.command import export_arguments
 from port.export.run import run_arguments
 from port.infer import infer_arguments
+from port.models import ttvsr
 from port.models.ttvsr import VALUE_SOURCES
 from port.parity import tolerance
 from port.parity.capture import capture_arguments, chosen_passes
 from port.train.command import train_arguments
 from port.train.settings import load_preset
+from port.video.read import read_clip
 
 REPO = Path(__file__).resolve().parents[2]
 DOCS = [REPO / "README.md", REPO / "reports" / "README.md", *sorted((REPO / "docs").glob("*.md"))]
@@ -374,8 +378,6 @@ def test_data_page(tmp_path, monkeypatch, capsys):
 @pytest.mark.slow
 def test_inference_runs(sandbox, monkeypatch):
     """The first command of each column in the README; both leave the same pictures."""
-    from port.video.read import read_clip
-
     monkeypatch.chdir(sandbox)
     assert run(documented("README.md", "convert_weights.py")[0]) == 0
     for column, out in (("torch_ref", "out-torch"), ("ms_model", "out-ms")):
@@ -383,6 +385,46 @@ def test_inference_runs(sandbox, monkeypatch):
         assert len(list((sandbox / out).glob("*.png"))) == 2
     reference, port = (read_clip(sandbox / out).frames.astype(int) for out in ("out-torch", "out-ms"))
     assert reference.shape == (2, 256, 256, 3) and np.abs(reference - port).max() <= 1
+
+
+FILMS = {"holiday.mp4": 3, "film.mkv": 3, "long.mp4": 5}  # what docs/video.md enlarges, and how many frames it has here
+
+
+@pytest.fixture
+def films(sandbox, monkeypatch):
+    """The films of docs/video.md with 16x16 pixels, and a clip; networks that take so small ones."""
+    from port.video.write import write_clip
+
+    monkeypatch.chdir(sandbox)
+    monkeypatch.setattr(ttvsr, "MIN_SIZE", 16)
+    frames = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3)).astype(np.uint8)
+    for name, count in FILMS.items():
+        write_clip(sandbox / name, frames[:count], Fraction(25))
+
+
+def test_video_page(films, monkeypatch, capsys):
+    """docs/video.md from its first command to its last, each writing what it says; but for the one that needs an Ascend."""
+    run(["python", "convert_weights.py", "ttvsr_torch.pth", "-o", "ttvsr_torch.ckpt"])
+    text = (REPO / "docs" / "video.md").read_text(encoding="utf-8")
+    left_out = [words for words in commands(text) if "ascend" in words]
+    assert len(left_out) == 1
+    for words in commands(text):
+        if words in left_out:
+            continue
+        targets = [Path(after) for flag, after in pairwise(words) if flag in ("--output", "--compare")]
+        targets += [Path(words[5])] if "parity_tests.stream.standin" in words else []
+        for path in targets:  # several commands write the same film
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        extra = ["--compare-frame", "1"] if "--compare-frame" in words else []
+        assert run([*words, *extra]) == 0, (words, capsys.readouterr())
+        for path in targets:
+            (film,) = [word for word in words if word in FILMS]
+            frames = 1 if path.suffix == ".png" else FILMS[film]
+            assert read_clip(path).frames.shape[:2] == (frames, 64), words
+        shown = capsys.readouterr().out
+        if "parity_tests.stream.seams" in words:
+            asked = [word for word in words if re.fullmatch(r"\d+(,\d+)+", word)]
+            assert len(re.findall(r"^\| (window|tile) ", shown, re.M)) == len(asked)
 
 
 def test_evaluation_runs(sandbox, monkeypatch, capsys):

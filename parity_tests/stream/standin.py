@@ -66,5 +66,9 @@ def words(argv):
     return argv
 
 
+def main(argv):
+    return infer(*argv[1:], load=Calls(float(argv[0])).load)
+
+
 if __name__ == "__main__":
-    sys.exit(infer(*sys.argv[2:], load=Calls(float(sys.argv[1])).load))
+    sys.exit(main(sys.argv[1:]))
