@@ -95,13 +95,13 @@ def _seconds(result: Mapping) -> Sequence[tuple[str, ...]]:
 def show_published(result: Mapping, target: Path) -> None:
     """The figures and the verdict on stdout."""
     shown = Table(
-        title=f"{facts_of(result['model']).TITLE} on {result['dataset']}: PSNR and SSIM as published, and as they came out"
+        title=f"{facts_of(result['model']).TITLE} on {result['dataset']}: PSNR and SSIM of the official code, and as they came out"
     )
-    for name in ("", "clip", "published", "PyTorch", "MindSpore"):
+    for name in ("", "clip", "official code", "PyTorch", "MindSpore"):
         shown.add_column(name)
     for each in result["tables"]:
         for row in each["rows"]:
-            pairs = (row["printed"] or row["measured"], *([row[f"psnr_{side}"], row[f"ssim_{side}"]] for side in SIDES))
+            pairs = (row["measured"], *([row[f"psnr_{side}"], row[f"ssim_{side}"]] for side in SIDES))
             shown.add_row(each["degradation"], row["clip"], *(f"{psnr:.4f} {ssim:.4f}" for psnr, ssim in pairs))
     stdout.print(shown)
     stdout.print(verdict(result).replace("*", ""), markup=False, soft_wrap=True)
