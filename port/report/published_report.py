@@ -94,9 +94,8 @@ def _seconds(result: Mapping) -> Sequence[tuple[str, ...]]:
 
 def show_published(result: Mapping, target: Path) -> None:
     """The figures and the verdict on stdout."""
-    shown = Table(
-        title=f"{facts_of(result['model']).TITLE} on {result['dataset']}: PSNR and SSIM of the official code, and as they came out"
-    )
+    network = facts_of(result["model"]).TITLE
+    shown = Table(title=f"{network} on {result['dataset']}: PSNR and SSIM of the official code, and as they came out")
     for name in ("", "clip", "official code", "PyTorch", "MindSpore"):
         shown.add_column(name)
     for each in result["tables"]:
