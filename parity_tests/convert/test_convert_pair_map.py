@@ -8,7 +8,9 @@ from parity_tests.convert.made_files import weight_map
 from port.errors import PortError
 from port.parity.pair import load_pair
 from port.shrink.keep import CODE, keep_network
+from port.weights.map_by_names import map_by_names
 from port.weights.map_file import read_map, write_map
+from port.weights.proposal import Parameter
 
 PAIR = """import numpy as np
 
@@ -54,3 +56,16 @@ def test_a_map_that_is_no_name_is_refused(tmp_path):
     (tmp_path / "my_pair.py").write_text(PAIR.format(name=["map.toml"]))
     with pytest.raises(PortError, match=r"MAP names a file of weights.*found \['map.toml'\]"):
         load_pair(str(tmp_path / "my_pair.py"))
+
+
+def test_a_map_in_doubt_is_no_map(tmp_path):
+    """What two networks alone could not tell must not pass for proved when one of them is verified by it."""
+    found = weight_map()
+    given = {name: np.zeros(shape, np.float32) for name, shape in found.torch_shapes().items()}
+    port = [Parameter(name, shape) for name, shape in found.port_shapes().items()]
+    write_map(tmp_path / "map.toml", found)
+    map_by_names(given, {}, port, {}, {}, tmp_path / "map.toml")
+    found.undetermined = ["a and b exchanged give the same outputs"]
+    write_map(tmp_path / "map.toml", found)
+    with pytest.raises(PortError, match=r"a and b exchanged.*Decide it by hand"):
+        map_by_names(given, {}, port, {}, {}, tmp_path / "map.toml")

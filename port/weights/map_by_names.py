@@ -27,6 +27,11 @@ def map_by_names(
     reference = [Parameter(n, a.shape, also=tuple(others.get(n, ()))) for n, a in given.items() if n not in tied]
     if file is not None:
         found = read_map(file)
+        if found.undetermined:
+            raise PortError(
+                f"{file} says itself that it is undetermined: {found.undetermined[0]}. Decide it by hand and write "
+                "`undetermined = []`, or let `python convert_weights.py --pair PAIR.py` find out on inputs that tell."
+            )
         check_map(
             file, found, {name: array.shape for name, array in given.items()}, {one.name: one.shape for one in port}
         )
