@@ -176,7 +176,7 @@ MAKE_LEADS_TO = {
         "-m port verify ttvsr --weights .cache/demo/ttvsr_demo.pth --input .cache/demo/lr",
         "-m port verify basicvsr --weights .cache/demo/BasicVSR_Vimeo90K_BIx4.pth --input .cache/demo/lr",
     ],
-    "test": ["-m port demo .cache/demo", "-m pytest -n 2 --dist loadfile parity_tests/"],
+    "test": ["-m port demo .cache/demo", "-m pytest -n 2 --dist loadfile --no-loadscope-reorder parity_tests/"],
     "setup": [],
 }
 
