@@ -28,8 +28,8 @@ FLOORS = (
     ("parity",),
     ("stream",),
     ("ops",),
-    ("report", "infer", "demo", "selftest", "shrink", "export", "train", "convert"),
-    ("evaluate",),
+    ("report", "infer", "demo", "selftest", "shrink", "export", "train"),
+    ("evaluate", "convert"),
     (
         "convert_cli",
         "data_cli",

@@ -2,11 +2,12 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
 stderr = Console(stderr=True, highlight=False)
 stdout = Console(highlight=False)
@@ -26,6 +27,16 @@ def print_json(data: object) -> None:
     """The result as JSON on stdout, and nothing else there."""
     json.dump(data, sys.stdout, indent=1, allow_nan=False)
     sys.stdout.write("\n")
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], sentences: Sequence[str]) -> None:
+    """A result on stdout: a table under its title, and what is to be said of it below."""
+    table = Table(*header, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    stdout.print(table)
+    for sentence in sentences:
+        stdout.print(sentence, markup=False, soft_wrap=True)
 
 
 def print_wide(table: object, width: int) -> None:

@@ -1,9 +1,8 @@
 """The figures of a measurement as a table on stdout and as a section of reports/convert.md."""
 
-from rich.table import Table
-
-from port.console import stdout
+from port.console import print_table
 from port.convert.bench import LEAST_SPEED, MOST_MEMORY
+from port.report.markdown_parts import table
 
 GB, MB = 1e9, 1e6
 
@@ -41,16 +40,10 @@ def verdict(found: dict) -> list[str]:
 
 def print_bench(found: dict) -> None:
     """On stdout."""
-    table = Table(*TITLES, title="pass" if found["passed"] else "FAIL", title_justify="left")
-    for row in rows(found):
-        table.add_row(*row)
-    stdout.print(table)
-    for line in verdict(found):
-        stdout.print(line, markup=False, soft_wrap=True)
+    print_table("pass" if found["passed"] else "FAIL", TITLES, rows(found), verdict(found))
 
 
 def bench_markdown(found: dict, command: str) -> str:
     """For the report."""
-    lines = ["# Streamed conversion: memory and throughput", "", f"`{command}`", ""]
-    lines += [*verdict(found), "", f"| {' | '.join(TITLES)} |", "|---|---|---|---|---|"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows(found)), ""])
+    lines = ["# Streamed conversion: memory and throughput", "", f"`{command}`", "", *verdict(found), ""]
+    return "\n".join([*lines, table(TITLES, rows(found)), ""])

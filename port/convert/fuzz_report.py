@@ -1,8 +1,7 @@
 """What came of an attack on the readers, as a table on stdout and as Markdown."""
 
-from rich.table import Table
-
-from port.console import stdout
+from port.console import print_table
+from port.report.markdown_parts import table
 
 TITLES = ("reader", "files", "refused with a message", "read", "findings", "seconds")
 
@@ -32,23 +31,10 @@ def details(found: dict) -> list[str]:
 
 def print_fuzz(found: dict) -> None:
     """On stdout."""
-    table = Table(*TITLES, title="FAIL" if details(found) else "pass", title_justify="left")
-    for row in rows(found):
-        table.add_row(*row)
-    stdout.print(table)
-    for line in details(found):
-        stdout.print(line, markup=False, soft_wrap=True)
+    print_table("FAIL" if details(found) else "pass", TITLES, rows(found), details(found))
 
 
 def fuzz_markdown(found: dict, command: str) -> str:
     """For the report."""
-    lines = [
-        "# Readers of checkpoints under attack",
-        "",
-        f"`{command}`",
-        "",
-        f"| {' | '.join(TITLES)} |",
-        "|---|---|---|---|---|---|",
-    ]
-    lines += [f"| {' | '.join(row)} |" for row in rows(found)]
+    lines = ["# Readers of checkpoints under attack", "", f"`{command}`", "", table(TITLES, rows(found))]
     return "\n".join([*lines, *(f"- {line}" for line in details(found)), ""])
