@@ -1,28 +1,25 @@
 """A place in the network where values are seen on the way forward and their gradients on the way back."""
 
-from mindspore import nn
+from mindspore import ops
+from mindspore.common._grad_function import _Function  # the only gate of MindSpore 2.10 that copies nothing
 
 
-class Gate(nn.Cell):
+class Gate(_Function):
     """Passes on what `show` returns for the value, and on the way back what `show_gradient` returns for its gradient."""
 
-    def __init__(self, show, show_gradient):
-        super().__init__()
-        self.show = show
-        self.show_gradient = show_gradient
-        self.used_bprop_inputs = []  # the way back needs neither the value nor what came out
+    @staticmethod
+    def forward(ctx, value, show, show_gradient):
+        ctx.show_gradient, ctx.dtype = show_gradient, value.dtype
+        return ops.stop_gradient(show(value))  # the value itself would be copied, on the way forward and on the way back
 
-    def construct(self, value):
-        self.dtype = value.dtype
-        return self.show(value)
-
-    def bprop(self, value, out, gradient):
-        shown = self.show_gradient(gradient)
-        return (shown if shown.dtype == self.dtype else shown.astype(self.dtype),)
+    @staticmethod
+    def backward(ctx, gradient):
+        shown = ctx.show_gradient(gradient)
+        return (shown if shown.dtype == ctx.dtype else shown.astype(ctx.dtype)), None, None
 
 
 def gate(value, show, show_gradient):
     """Put a gate behind a tensor; one that has no gradient is only shown."""
     if not value.is_floating_point():
         return show(value)
-    return Gate(show, show_gradient)(value)
+    return Gate.apply(value, show, show_gradient)
