@@ -10,7 +10,8 @@ class Gate(_Function):
     @staticmethod
     def forward(ctx, value, show, show_gradient):
         ctx.show_gradient, ctx.dtype = show_gradient, value.dtype
-        return ops.stop_gradient(show(value))  # the value itself would be copied, on the way forward and on the way back
+        # the value itself would be copied, on the way forward and on the way back
+        return ops.stop_gradient(show(value))
 
     @staticmethod
     def backward(ctx, gradient):

@@ -20,6 +20,7 @@ from port.weights import tensors_file
 from port.weights.layouts import SAME
 from port.weights.map_by_names import map_by_names
 from port.weights.proposal import Parameter
+from port.weights.site_names import site_names
 
 RECOMPUTING = "_recompute_cell"  # the cell that MindSpore puts into one that is marked by recompute()
 
@@ -39,9 +40,9 @@ class Side:
         self.loss = part(self.pair, "ms", "loss") or mean_square
         self.optimizer = part(self.pair, "ms", "optimizer")
         self.clip = part(self.pair, "ms", "clip")
+        self.fill(weights)
         if unknown := set(self.pair.compiled) - {"", *(name for name, _ in self.modules())}:
             raise PortError(f"COMPILE names {min(unknown)!r}; the port has no module of this name.")
-        self.fill(weights)
 
     def fill(self, weights):
         """Put the weights in."""
@@ -51,6 +52,7 @@ class Side:
         pair, own = self.pair, parameters_of(self.net, {})
         self.map = map_by_names(given, tied_in(weights), own, pair.weights, pair.left_out, pair.map_file)
         self.names, self.tied = self.map.port_name(), {}
+        self.sites = site_names([name for name, _ in self.own_modules()], self.map, pair.sites)
         self.set_values(given)
     def state(self):
         """Parameters and buffers as the network calls them, by their place in it. name -> tensor"""
@@ -98,8 +100,11 @@ class Side:
 
     def modules(self):
         """(the reference's name, module) of every module inside the network."""
-        named = [(name, cell) for name, cell in self.net.cells_and_names() if name and RECOMPUTING not in name]
-        return [(self.pair.sites.get(name, name), cell) for name, cell in named]
+        return [(self.sites[name], cell) for name, cell in self.own_modules() if name in self.sites]
+
+    def own_modules(self):
+        """(name, module) of every module inside the network, as the port itself calls them."""
+        return [(name, cell) for name, cell in self.net.cells_and_names() if name and RECOMPUTING not in name]
 
 
 def parameters_of(net, calls):
@@ -117,7 +122,8 @@ def parameters_of(net, calls):
 def assign(tensor, array):
     """Put values into a parameter or a buffer."""
     # set_data would give the parameter new memory, and an optimiser that has run keeps updating the old
-    ops.assign(tensor, Tensor(array)) if hasattr(tensor, "set_data") else tensor.assign_value(Tensor(array))
+    given = Tensor(array).astype(tensor.dtype)  # a parameter of another type keeps it, for the comparison to see
+    ops.assign(tensor, given) if hasattr(tensor, "set_data") else tensor.assign_value(given)
 
 
 def mean_square(output, inputs):

@@ -23,8 +23,6 @@ ONLY_PORT = {
     ("vsr.py", "_extremes"): "MindSpore's min and max pass over NaN",
     ("checkpoint.py", "_quiet"): "MindSpore logs to stderr what it also raises",
     ("checkpoint.py", "_umask"): "MindSpore leaves files read-only",
-    ("gate.py", "Gate.__init__"): "a cell holds what an autograd.Function is given with the value",
-    ("gate.py", "Gate.bprop"): "the way back is a method called bprop in a cell",
     ("pairs.py", "without_recomputing"): "PyTorch has no mark of modules whose values are computed again on the way back",
     ("pairs.py", "run_compiled"): "only the port is compiled",
     ("pairs.py", "constructs_run"): "the proof that it was",
@@ -40,6 +38,7 @@ ONLY_PORT = {
     ("vsr.py", "Method"): "mindspore.recompute takes cells, torch.utils.checkpoint any function",
     ("vsr.py", "Method.__init__"): "as above",
     ("vsr.py", "Method.forward"): "as above",
+    ("pairs.py", "Side.own_modules"): "the port's own names, from which those of its sites are made",
     ("pairs.py", "Side.by_reference"): "the port's gradients in the reference's names and layouts",
     ("pairs.py", "parameters_of"): "the port's tensors for the map of weights; the reference's need their tied names",
     ("pairs.py", "assign"): "a buffer and a parameter are written in different ways",
@@ -56,7 +55,6 @@ ONLY_PORT = {
 ONLY_REFERENCE = {
     ("recipe.py", "Recipe.step"): "the same of PyTorch, which finds the gradients at the parameters",
     ("zoo/metric.py", "Accumulating.step"): "the same of PyTorch, which finds the gradients at the parameters",
-    ("gate.py", "Gate.backward"): "the way back is a method of an autograd.Function there",
     ("gate.py", "copying_gate"): "PyTorch's modules may write into what they are given",
     ("gate.py", "refuses_in_place"): "as above",
     ("run_exported.py", "describe"): "the parts run there without PyTorch, on onnxruntime",
@@ -67,7 +65,6 @@ ONLY_REFERENCE = {
 }
 # (file, class or function) -> argument lists that differ on purpose
 ARGUMENTS = {
-    ("gate.py", "Gate.forward"): "an autograd.Function has no constructor of its own",
     ("checkpoint.py", "_to_tensor"): "the name of the tensor goes into MindSpore's messages",
 }
 

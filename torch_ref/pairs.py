@@ -36,6 +36,7 @@ class Side:
         state = self.state()
         self.names = {name: name for name in state}
         self.tied = tied_names(state)
+        self.sites = {}  # the reference's names are the names
         if weights is None and self.pair.values is None:
             return
         shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}

@@ -128,7 +128,7 @@ def capture_pass(
     writer = TraceWriter(out / name, limit_bytes)
     about = {"pair": side.pair.name, "backend": column.backend, "modules": column.pairs.described(side)}
     about |= {"ignore": dict(side.pair.ignore), "decisions": {k: list(v) for k, v in side.pair.decisions.items()}}
-    about |= {"sites_table": dict(side.pair.sites), "names": dict(side.names)}  # names: the network's own -> the reference's
+    about |= {"sites_table": side.sites, "names": dict(side.names)}  # names: the network's own -> the reference's
     about["tied"] = dict(side.tied)
     about["gradients_at"] = None if side.pair.gradients_at is None else sorted(side.pair.gradients_at)
     dtype = column.dtype(spec)

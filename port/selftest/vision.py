@@ -78,8 +78,8 @@ FAULTS = [
     _fault("a layer frozen", "    return nn.SGD", "    network.head.weight.requires_grad = False\n    return nn.SGD", "head", "training", "not_updated", "115"),
     _fault("statistics never loaded", "self.norm = nn.BatchNorm2d(8, momentum=0.9)", "self.norm = type('Fresh', (nn.BatchNorm2d,), {'construct': lambda self, x: super(type(self), self).construct(x) if self.training else x / (1 + 1e-5) ** 0.5 * self.gamma.reshape(1, -1, 1, 1) + self.beta.reshape(1, -1, 1, 1)})(8, momentum=0.9)", "norm", "forward", "stale_buffer", "15 120"),
     _fault("weights cast to half at loading", "self.head = nn.Dense(512, 5)", "self.head = type('Half', (nn.Dense,), {'construct': lambda self, x: x @ self.weight.astype('float32').T + self.bias})(512, 5)\n        self.head.weight.set_dtype(__import__('mindspore').float16)", "head", "weights forward", "half_cast dtype", "121"),
-    _fault("head inside a list", "self.head = nn.Dense(512, 5)", "self.head = nn.SequentialCell(nn.Dense(512, 5))", "head", "weights", "wrong_weight", "124"),
-    _fault("prefix of a wrapper", "    return Net()", "    return nn.SequentialCell(Net())", "*", "weights", "wrong_weight", "125"),
+    _fault("head inside a plain list", "self.head = nn.Dense(512, 5)", "self._heads = [nn.Dense(512, 5)]\n        self.head = lambda x: self._heads[0](x)", "head", "weights", "wrong_weight", "124"),
+    _fault("a wrapper that takes one input of two", "    return Net()", "    return nn.SequentialCell(Net())", "*", "forward", "missing", "125"),
 ]  # fmt: skip
 
 CONTROLS = [
@@ -92,6 +92,8 @@ CONTROLS = [
     _control("reshape for flatten", FLATTEN, "x.reshape(x.shape[0], -1)", "the same order"),
     _control("residual the other way round", RESIDUAL, "self.group_norm(self.grouped(x)) + x", "addition commutes"),
     _control("activations computed again on the way back", "self.head = nn.Dense(512, 5)", "self.head = nn.Dense(512, 5)\n        self.grouped.recompute()\n        self.head.recompute()", "the same computed again"),
+    _control("head inside a list", "self.head = nn.Dense(512, 5)", "self.head = nn.SequentialCell(nn.Dense(512, 5))", "weights tell which module is which, whatever it is called"),
+    _control("prefix of a wrapper", "    return Net()", "    return type('Wrapper', (nn.Cell,), {'__init__': lambda self: (nn.Cell.__init__(self), setattr(self, 'net', Net()))[0], 'construct': lambda self, *inputs: self.net(*inputs)})()", "the same"),
     _control("cross entropy by hand", LOSS, "-ops.log_softmax(output, 1)[ops.arange(4), inputs[1]].mean()", "the same formula"),
     _control("Momentum for SGD", OPTIMIZER, "nn.Momentum(network.trainable_params(), learning_rate=0.05, momentum=0.9)", "the same rule without decay"),
     _control("average pooling as convolution", "self.dilated(self.average(x))", "self.dilated(self.average(x) * 1.0)", "a factor of one"),
