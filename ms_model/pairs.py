@@ -52,6 +52,7 @@ class Side:
         self.map = map_by_names(given, tied_in(weights), own, pair.weights, pair.left_out, pair.map_file)
         self.names, self.tied = self.map.port_name(), {}
         self.set_values(given)
+
     def state(self):
         """Parameters and buffers as the network calls them, by their place in it. name -> tensor"""
         return dict(self.net.parameters_and_names()) | dict(self.net.named_buffers())
