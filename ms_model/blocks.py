@@ -65,7 +65,9 @@ def _winograd(library):
         return by_x, by_kernels(given, x, kernels.shape), given.sum((0, 2, 3))
 
     forward = F.Custom(f"{library}:conv3x3", shape, dtype, "aot")
-    by_kernels = Conv2DBackpropFilter(0, 3, "pad", 1, mode=1, stride=(1, 1), dilation=(1, 1, 1, 1), group=1)
+    by_kernels = Conv2DBackpropFilter(
+        0, 3, "pad", 1, pad_list=(1, 1, 1, 1), mode=1, stride=(1, 1), dilation=(1, 1, 1, 1), group=1
+    )
     return F.Custom(f"{library}:conv3x3", shape, dtype, "aot", bprop=gradients)
 
 
