@@ -54,6 +54,7 @@ class Side:
         self.names, self.tied = self.map.port_name(), {}
         self.sites = site_names([name for name, _ in self.own_modules()], self.map, pair.sites)
         self.set_values(given)
+
     def state(self):
         """Parameters and buffers as the network calls them, by their place in it. name -> tensor"""
         return dict(self.net.parameters_and_names()) | dict(self.net.named_buffers())
