@@ -1,9 +1,9 @@
 """Times of the port, one subject in a process: `python -m ms_model.bench network|floor|... --weights W`.
 
 The floor is the convolutions of one run and nothing else: a run in which every convolution hands back zeros tells their kinds
-and counts; then each kind runs on random values of the same shape and element type, with random weights and a bias, compiled as the
-network's parts are, several in one graph as in a residual trunk where its output fits its input. Of training, it is the forward and the
-gradients of input, weights and bias, not compiled, as training is not.
+and counts; then each kind runs on random values of the same shape and element type, with random weights and a bias. It is
+compiled as the network's parts are, several in one graph as in a residual trunk where its output fits its input. Of training, it is the
+forward and the gradients of input, weights and bias, not compiled, as training is not.
 """
 
 import contextlib
@@ -158,7 +158,9 @@ def padding_of(cell):
         return cell.padding
     if cell.pad_mode == "same" and set(_pair(cell.stride)) == {1}:
         return tuple(k // 2 for k in cell.kernel_size)
-    raise PortError(f"a convolution with pad_mode={cell.pad_mode} and stride {cell.stride} was called; the floor has none.")
+    raise PortError(
+        f"a convolution with pad_mode={cell.pad_mode} and stride {cell.stride} was called; the floor has none."
+    )
 
 
 def _pair(value):

@@ -1,8 +1,9 @@
 """Times of the reference, one subject in a process: `python -m torch_ref.bench network|plain|floor|... --weights W`.
 
 The floor is the convolutions of one run and nothing else: a run in which every convolution hands back zeros tells their kinds
-and counts; then each kind runs on random values of the same shape, element type and layout, with random weights and a bias, one after the
-other as in a residual trunk where its output fits its input. Of training, it is the forward and the gradients of input, weights and bias.
+and counts; then each kind runs on random values of the same shape, element type and layout, with random weights and a bias,
+one after the other as in a residual trunk where its output fits its input. Of training, it is the forward and the gradients of
+input, weights and bias.
 """
 
 import sys

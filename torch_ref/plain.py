@@ -73,7 +73,7 @@ class PlainTTVSR(nn.Module):
         return self.spynet(second, first).view(n, t - 1, 2, h, w), backward
 
     def _propagate(self, feats, order, flow_to, keyframes):
-        """One direction. flow_to: frame -> flow (n, 2, h, w) to the one before it in `order` -> list by frame of (n, c, h, w)"""
+        """One direction. flow_to: frame -> flow to the one before it in `order`, (n, 2, h, w) -> by frame (n, c, h, w)"""
         n, t, c, h, w = feats.shape
         s = self.token_stride
         fresh = pixel_grid(h // s, w // s, feats).permute(2, 0, 1)[None].repeat(n, 1, 1, 1)  # (n, 2, h/S, w/S)

@@ -1,4 +1,4 @@
-"""The plain transcription computes what the network computes: in float64, where rounding leaves the two nothing to differ by."""
+"""The plain transcription computes what the network computes, shown in float64, where rounding is out of the way."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from torch_ref import plain
 from torch_ref.networks import load_network
 from torch_ref.plain import load_plain
 
-# Both are float64 runs of the same formulas in another order: a unit roundoff of 1.1e-16 in sums of up to about 4e3 terms, through
+# Both are float64 runs of the same formulas in another order: a roundoff of 1.1e-16 in sums of up to about 4e3 terms, through
 # some 30 layers, makes 1e-13 at most in earnest. A single wrong winner, location or place of a patch changes the frames by
 # more than 1e-4 (below).
 BOUND = 1e-12

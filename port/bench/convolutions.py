@@ -1,8 +1,8 @@
 """Convolutions of a run, counted by shape, and the operations in them.
 
 A convolution takes n * out * h' * w' * in * kh * kw multiply-adds: for each of the n * out * h' * w' values that come out,
-one for every weight of a kernel (`in` is per group). Two operations each; the bias, one addition a value, is not counted. On the
-way back the gradient of the input takes the same number again, and so does the gradient of the weights.
+one for every weight of a kernel (`in` is per group). Two operations each; the bias, one addition a value, is not counted. On
+the way back the gradient of the input takes the same number again, and so does the gradient of the weights.
 """
 
 from collections import Counter

@@ -90,7 +90,9 @@ def answers() -> Iterator[Callable[[Figures], None]]:
 
 def clip(request: Mapping[str, int]) -> np.ndarray:
     """Noise as frames, (1, t, 3, h, w) float32 in [0, 1]: what is in them changes neither time nor memory."""
-    return np.random.default_rng(SEED).random((1, request["frames"], 3, request["height"], request["width"]), np.float32)
+    return np.random.default_rng(SEED).random(
+        (1, request["frames"], 3, request["height"], request["width"]), np.float32
+    )
 
 
 def noise(shape: tuple[int, ...]) -> np.ndarray:
