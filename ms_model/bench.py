@@ -2,8 +2,8 @@
 
 The floor is the convolutions of one run and nothing else: a run in which every convolution hands back zeros tells their kinds
 and counts; then each kind runs on random values of the same shape and element type, with random weights and a bias. It is
-compiled as the network's parts are, several in one graph as in a residual trunk where its output fits its input. Of training, it is the
-forward and the gradients of input, weights and bias, not compiled, as training is not.
+compiled as the network's parts are, several in one graph as in a residual trunk where its output fits its input. Of training,
+it is the forward and the gradients of input, weights and bias, not compiled, as training is not.
 """
 
 import contextlib

@@ -61,9 +61,10 @@ def draw_bar(axes: Axes, place: int, row: Mapping[str, Any], rows: Sequence[Mapp
     numbers, middle = per_frame(row), median(per_frame(row))
     axes.barh(place, middle, 0.6, color=COLOURS[row["framework"]], alpha=0.45 if row["subject"] == "plain" else 1.0)
     axes.plot([min(numbers), max(numbers)], [place, place], color=LIGHT.ink, linewidth=1.0)
-    axes.text(max(numbers), place, f"  {middle:.3g} s", va="center", color=LIGHT.ink)
     for floor in rows:
         if floor["subject"] == "floor" and all(floor[key] == row[key] for key in ("framework", "place", "frames")):
             label = "floor: its convolutions alone" if not axes.get_legend_handles_labels()[1] else None
             at = median(per_frame(floor))
             axes.plot([at, at], [place - 0.4, place + 0.4], color=LIGHT.limit, linewidth=2.5, label=label)
+            numbers = [*numbers, at]
+    axes.text(max(numbers), place, f"  {middle:.3g} s", va="center", color=LIGHT.ink)

@@ -24,8 +24,8 @@ SUBJECTS = {
 EXPLAINED = (
     "Seconds are medians over the rounds, with the lowest and the highest in brackets. In a round every framework and subject "
     "has one turn, each in a process of its own that has run once before, and nothing else runs meanwhile. A ratio is taken "
-    "within each round; its median stands here with the lowest and the highest round. Peak memory is all that the process holds, "
-    "framework included; that of the convolutions alone means nothing and is left out."
+    "within each round; its median stands here with the lowest and the highest round. Peak memory is all that the process "
+    "holds, framework included; that of the convolutions alone means nothing and is left out."
 )
 
 
@@ -185,7 +185,7 @@ def places(result: Mapping[str, Any]) -> list[str]:
         rest = ", ".join(
             f"{key} {value}" for key, value in backend.items() if key not in ("framework", "version", "device")
         )
-        lines.append(f"{FRAMEWORKS[name]} {backend['version']} on {backend['device']}; {rest}")
+        lines.append(f"{FRAMEWORKS[name]} {backend['version']} on {backend['device']}" + f"; {rest}" * bool(rest))
     if own["settings"]:
         lines.append("environment: " + ", ".join(f"{name}={value}" for name, value in own["settings"].items()))
     return lines
