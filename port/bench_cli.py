@@ -83,6 +83,8 @@ def measured(options: Options, weights: Path, config: TTVSRConfig, args: argpars
     """Carry out the plan under a progress bar, whose steps are seconds of the estimate."""
     scale = config.mid_channels**2 * (config.num_blocks + 12) / OFFICIAL
     plan = make_plan(options)
+    if not plan:
+        return []
     expected = estimate(plan, scale)
     console.note(
         f"{len(plan)} runs of {len({step.worker for step in plan})} processes, one at a time; about "

@@ -1,6 +1,7 @@
 """All figures of a run put together: what report and --json show."""
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from port.bench.figures import Row, find, growth
@@ -49,21 +50,22 @@ def check_floors(rows: Sequence[Row]) -> None:
 
 
 def used(rows: Sequence[Row], framework: str) -> dict[str, Any] | None:
-    """Operations of the convolutions of the main clip, and which share of what the machine does at best they are done at.
+    """What the machine does at best, operations of the main clip's convolutions, and the share of the best they are done at.
 
-    The best is the faster of the large matrix product and the large convolution, and named. None where either is missing.
+    The best is the faster of the large matrix product and the large convolution, and named. None where it was not measured;
+    operations and shares are left out where the floor was not.
     """
     peak, floor = find(rows, framework, "peak", "main"), find(rows, framework, "floor", "main")
-    if peak is None or floor is None:
+    if peak is None:
         return None
     best = max(("matmul", "convolution"), key=lambda name: peak[name])
-    found = {"operations": floor["operations"], "calls": floor["calls"], "kinds": floor["kinds"], "best": best}
-    found |= {"matmul_per_second": peak["matmul"], "convolution_per_second": peak["convolution"]}
+    found = {"best": best, "matmul_per_second": peak["matmul"], "convolution_per_second": peak["convolution"]}
+    if floor is None:
+        return found
+    found |= {name: floor[name] for name in ("operations", "calls", "kinds")}
     for subject in ("network", "plain", "floor"):
         if row := find(rows, framework, subject, "main"):
-            found[f"{subject}_share"] = (
-                floor["operations"] / sorted(row["seconds"])[len(row["seconds"]) // 2] / peak[best]
-            )
+            found[f"{subject}_share"] = floor["operations"] / median(row["seconds"]) / peak[best]
     return found
 
 

@@ -5,13 +5,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from port.console import print_table, stdout
+from rich.table import Table
+
+from port.console import print_wide, stdout
 from port.files import whole_file, write_json, write_text
+from port.report import markdown_parts
 from port.report.bench_chart import draw_bench
-from port.report.markdown_parts import table
 from port.report.words import FRAMEWORKS, NOTHING, cell
 
 MIB = 1 << 20
+WIDTH = 140  # characters, where that is no terminal
 TIMES = ("framework", "subject", "clip", "seconds", "seconds per frame", "peak memory", "rounds")
 GOALS = ("goal", "ratio or figure", "wanted", "")
 RATIOS = ("ratio", "median (lowest .. highest)")
@@ -45,7 +48,7 @@ def markdown(result: Mapping[str, Any], picture: str | None) -> str:
     parts += [f"![Seconds per frame]({picture})"] if picture else []
     for title, header, rows in tables(result):
         if rows:
-            parts += [f"## {title}", table(header, [[cell(one) for one in row] for row in rows])]
+            parts += [f"## {title}", markdown_parts.table(header, [[cell(one) for one in row] for row in rows])]
     parts += [EXPLAINED, *remarks(result), "## Where", "\n".join(f"- {cell(line)}" for line in places(result))]
     return "\n\n".join(parts) + "\n"
 
@@ -54,7 +57,10 @@ def show(result: Mapping[str, Any]) -> None:
     """The tables on stdout."""
     for title, header, rows in tables(result):
         if rows:
-            print_table(title, header, rows, ())
+            table = Table(*header, title=title, title_justify="left")
+            for row in rows:
+                table.add_row(*row)
+            print_wide(table, WIDTH)
     for line in remarks(result):
         stdout.print(line, markup=False, soft_wrap=True)
     stdout.print(verdict(result), markup=False, soft_wrap=True)
