@@ -29,8 +29,9 @@ FLOORS = (
     ("stream",),
     ("ops",),
     ("report", "infer", "demo", "selftest", "shrink", "export", "train"),
-    ("evaluate", "convert"),
+    ("evaluate", "convert", "bench"),
     (
+        "bench_cli",
         "convert_cli",
         "data_cli",
         "degrade_cli",

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from port import (
+    bench_cli,
     console,
     convert_cli,
     data_cli,
@@ -81,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     scan_cli.add_verb(verbs, EXIT_CODES)
     selftest_cli.add_verb(verbs, EXIT_CODES)
     overhead_cli.add_verb(verbs, EXIT_CODES)
+    bench_cli.add_verb(verbs, EXIT_CODES)
     results_cli.add_verb(verbs, EXIT_CODES)
     train_cli.add_verbs(verbs, EXIT_CODES)
     convert_cli.add_verbs(verbs, EXIT_CODES)
@@ -105,6 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, run, and translate errors into messages and exit codes."""
     args = parse(argv)
     verbs = {
+        "bench": bench_cli.run_bench,
         "capture": pair_cli.run_capture,
         "compare": pair_cli.run_compare,
         "convert-bench": convert_cli.run_convert_bench,

@@ -1,0 +1,210 @@
+"""What the columns measure: the convolutions of a tiny network recorded to the last one, and every subject of both once."""
+
+import io
+import json
+import sys
+from collections import Counter
+
+import pytest
+import torch
+
+from parity_tests.ops.both import make_weights
+from port import bench_cli, cli
+from port.bench import run as runs
+from port.bench import worker
+from port.bench.convolutions import operations
+from port.bench.plan import Step
+from port.errors import PortError
+from port.parity import memory
+from port.weights import tensors_file
+from port.weights.ttvsr import TTVSRConfig
+
+CHANNELS, BLOCKS, FRAMES, SIDE = 16, 1, 3, 64
+CLIP = {"frames": FRAMES, "height": SIDE, "width": SIDE}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("bench") / "weights.safetensors"
+    tensors_file.save(path, make_weights(TTVSRConfig(CHANNELS, BLOCKS)))
+    return path
+
+
+def by_hand():
+    """(weight, input) -> calls of a run of FRAMES frames, from the description in docs/networks.md."""
+    c, t, s = CHANNELS, FRAMES, SIDE
+    calls = Counter()
+
+    def add(out, entering, kernel, n, side, count):
+        calls[(out, entering, kernel, kernel), (n, entering, side, side)] += count
+
+    for level in range(6):  # both directions, all pairs at once
+        for entering, out in ((8, 32), (32, 64), (64, 32), (32, 16), (16, 2)):
+            add(out, entering, 7, t - 1, s >> (5 - level), 2)
+    add(c, 3, 3, t, s, 1)  # features of all frames at once
+    add(c, c, 3, t, s, 5 * 2)
+    for _ in range(2):  # directions
+        add(c, 3 * c, 3, 1, s, t - 1)  # attention
+        add(c, 2 * c, 3, 1, s, t)
+        add(c, c, 3, 1, s, 2 * BLOCKS * t)
+    add(c, 3 * c, 1, 1, s, t)
+    add(4 * c, c, 3, 1, s, t)
+    add(4 * 64, c, 3, 1, 2 * s, t)
+    add(64, 64, 3, 1, 4 * s, t)
+    add(3, 64, 3, 1, 4 * s, t)
+    return calls
+
+
+def totals(calls):
+    """layer -> pictures that pass through it, however they are put together in batches"""
+    found = Counter()
+    for (weight, entering), count in calls.items():
+        found[weight, entering[1:]] += count * entering[0]
+    return found
+
+
+def as_totals(recorded):
+    return totals(Counter({(one.weight, one.input): count for one, count in recorded.items()}))
+
+
+def bench_and_network(side, weights):
+    bench, net = side.module("bench"), side.module("networks").load_network("ttvsr", weights)
+    return bench, net
+
+
+def test_every_convolution_is_recorded(side, weights):
+    bench, net = bench_and_network(side, weights)
+    recorded = bench.recorded(net, worker.clip(CLIP))
+    assert as_totals(recorded) == totals(by_hand())
+    assert all(one.padding == tuple(k // 2 for k in one.weight[2:]) and one.stride == (1, 1) for one in recorded)
+    # 2 operations for each of in * kh * kw products of every value that leaves
+    by_formula = sum(2 * n * w[0] * x[1] * x[2] * w[1] * w[2] * w[3] for (w, x), n in totals(by_hand()).items())
+    assert operations(recorded) == by_formula
+
+
+def test_a_layer_that_is_skipped_is_missed(side, weights):
+    """The comparison above is no comparison of a thing with itself."""
+    bench, net = bench_and_network(side, weights)
+    last = net.resblocks.main[2]
+    setattr(last, "construct" if hasattr(last, "construct") else "forward", lambda x: x)
+    missing = totals(by_hand()) - as_totals(bench.recorded(net, worker.clip(CLIP)))
+    assert missing == Counter({((CHANNELS, CHANNELS, 3, 3), (CHANNELS, SIDE, SIDE)): 2 * BLOCKS * FRAMES * 2})
+
+
+def test_another_call_of_a_convolution_is_not_passed_over():
+    from torch_ref import bench
+
+    net = lambda x: torch.conv1d(x[0, :, 0, 0], torch.zeros(1, SIDE, 1))  # noqa: E731
+    with pytest.raises(PortError, match="conv1d"):
+        bench.recorded(net, worker.clip({**CLIP, "height": SIDE}))
+
+
+@pytest.mark.parametrize("kind", ["training", "training-floor", "peak"])
+def test_subjects_that_take_a_while(side, weights, kind, monkeypatch):
+    monkeypatch.setattr(worker, "REPEATS", 1)
+    monkeypatch.setattr(worker, "together", lambda one, count: 1)
+    bench = side.module("bench")
+    request = {"side": 64} if kind == "peak" else {**CLIP, "frames": 2, "batch": 1}
+    run = bench.SUBJECTS[kind](weights)(request)
+    found = worker.measured(run, memory.forget_peak, memory.peak_bytes)
+    assert found["seconds"] > 0
+    if kind == "peak":
+        assert found["matmul"] > 0 and found["convolution"] > 0
+    if kind == "training-floor":
+        assert found["operations"] > 2 * operations(
+            bench.recorded(bench_and_network(side, weights)[1], worker.clip({**CLIP, "frames": 2}))
+        )
+
+
+def test_layers_of_the_floor_are_those_recorded(side):
+    """Shape and padding of what is timed; the output of a chain fits its input."""
+    from port.bench.convolutions import Convolution
+
+    bench = side.module("bench")
+    one = Convolution((4, 4, 3, 3), (1, 4, 8, 8), padding=(1, 1))
+    strided = Convolution((6, 2, 3, 5), (2, 4, 9, 11), stride=(2, 3), padding=(1, 0))
+    for kind in (one, strided):
+        layer = bench.layer_of(kind.weight, kind.padding, kind.stride, kind.groups)
+        assert tuple(layer(bench.placed(worker.noise(kind.input), kind)).shape) == kind.output
+        assert tuple(layer.weight.shape) == kind.weight and layer.bias is not None
+        bench.repeated(kind, 2)(bench.placed(worker.noise(kind.input), kind))
+
+
+# ------------------------------------------------------------------------------------------------------ the whole command
+
+
+@pytest.mark.slow
+def test_a_whole_run(weights, tmp_path, capfd):
+    flags = ["--frames", "2", "--size", "64x64", "--rounds", "1", "--only", "network,plain,floor,conversion"]
+    report = tmp_path / "bench.md"
+    assert cli.main(["bench", "--weights", str(weights), *flags, "--json", "--quiet", "--report", str(report)]) == 0
+    result = json.loads(capfd.readouterr().out)
+    rows = {(row["framework"], row["subject"]): row for row in result["rows"]}
+    assert set(rows) == {
+        ("torch", "network"), ("torch", "plain"), ("torch", "floor"), ("mindspore", "network"), ("mindspore", "floor"),
+        ("both", "conversion"),
+    }  # fmt: skip
+    assert all(len(row["seconds"]) == 1 and row["seconds"][0] > 0 for row in rows.values())
+    assert rows["torch", "floor"]["operations"] == rows["mindspore", "floor"]["operations"] > 1e9
+    assert all(rows[name, "network"]["peaks"][0] > 100 << 20 for name in ("torch", "mindspore"))
+    assert {row["backend"]["framework"] for row in rows.values() if "backend" in row} == {"torch", "mindspore"}
+    assert all(goal["reached"] is None for goal in result["goals"])  # the network is not the published one
+    assert report.is_file() and report.with_suffix(".png").is_file() and report.with_suffix(".json").is_file()
+
+
+def test_answers_are_lines_of_json(weights, monkeypatch, capfd):
+    """Requests in, one line each out; what is printed meanwhile is not among them."""
+    made = []
+
+    def prepare(request):
+        made.append(request)
+        return lambda: print("noise") or {"operations": request["frames"]}
+
+    lines = [json.dumps({"frames": n}) + "\n" for n in (1, 2, 1)]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("".join(lines)))
+    monkeypatch.setattr(worker, "end_with_parent", lambda: None)
+    out = sys.stdout
+    code = worker.serve(prepare, lambda: {"framework": "none"}, lambda: None, lambda: 7)
+    out.flush()
+    assert code == 0 and made == [{"frames": 1}, {"frames": 2}]  # made ready once
+    answers = [json.loads(line) for line in capfd.readouterr().out.splitlines() if line.startswith("{")]
+    assert [answer["operations"] for answer in answers] == [1, 2, 1] and answers[0]["peak_bytes"] == 7
+
+
+def test_a_process_that_fails_is_named(tmp_path, capfd):
+    step = Step("torch", "network", "main", CLIP)
+    with pytest.raises(PortError, match="torch network ended with exit code 3"):
+        runs.carry_out([step], tmp_path / "absent.safetensors", lambda name: "cpu")
+    assert "absent.safetensors" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "says"),
+    [
+        (["--size", "180"], 2, "rows x columns"),
+        (["--size", "32x320"], 2, "at least 64 both ways"),
+        (["--frames", "1"], 2, "--frames must be at least 2, found 1"),
+        (["--rounds", "0"], 2, "--rounds must be at least 1"),
+        (["--train-frames", "1"], 2, "--train-frames must be at least 2"),
+        (["--only", "network,flor"], 2, "no subject 'flor'"),
+        (["--only", ","], 2, "names nothing"),
+        (["--frameworks", "jax"], 2, "no framework 'jax'"),
+        (["--frameworks", "mindspore", "--device", "cuda"], 2, "--device cuda is for torch"),
+        (["--report", "bench.html"], 2, "ends in .md"),
+        (["--weights", "net.ckpt"], 2, ".pth or .safetensors"),
+        (["--weights", "absent.pth"], 3, "no weights file absent.pth"),
+    ],
+)
+def test_mistakes_of_the_user(flags, code, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["bench", *flags]) == code
+    assert says in capsys.readouterr().err
+
+
+def test_a_missed_goal_ends_in_1(monkeypatch, tmp_path):
+    monkeypatch.setattr(bench_cli, "measured", lambda *given: [])
+    monkeypatch.setattr(bench_cli, "prepared", lambda *given: (tmp_path, TTVSRConfig(64, 60)))
+    slow = {"framework": "both", "subject": "conversion", "place": "once", "frames": 1, "peaks": []}
+    for seconds, code in ((0.5, 0), (1.5, 1)):
+        monkeypatch.setattr(bench_cli, "time_conversion", lambda *given, s=seconds: {**slow, "seconds": [s]})
+        assert cli.main(["bench"]) == code

@@ -1,0 +1,260 @@
+"""Ratios, fits, goals, the order of a plan and operations, from made-up figures and by hand. Nothing here takes a time."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from port.bench import plan
+from port.bench.convolutions import Convolution, Record, operations, together
+from port.bench.figures import find, fit, growth, ratio, series, spread
+from port.bench.goals import GIB, GOALS, judge
+from port.bench.plan import Options, estimate, make_plan
+from port.bench.result import summed_up, used
+from port.bench.worker import floor
+from port.errors import PortError
+from port.report.bench_chart import draw_bench
+from port.report.bench_report import markdown, write_bench_report
+from port.weights.ttvsr import TTVSRConfig
+
+OFFICIAL = TTVSRConfig(64, 60)
+
+
+def row(name, seconds, frames=10, size=(180, 320), peak=1.0, **more):
+    """'torch network main' with a second for every round, and a peak in GiB"""
+    framework, subject, place = name.split(" ")
+    about = {"framework": framework, "subject": subject, "place": place, "frames": frames}
+    about |= {"height": size[0], "width": size[1], "seconds": seconds, "peaks": [int(peak * GIB)] * len(seconds)}
+    return {**about, "backend": {"framework": framework, "version": "1", "device": "cpu"}, **more}
+
+
+def every_row():
+    """A run with --full in which every goal is just reached; rounds of which each is slower than the last."""
+    return [
+        row("torch network main", [1.15, 2.3, 4.6]),
+        row("torch plain main", [1.61, 3.22, 6.44]),
+        row("torch floor main", [1.0, 2.0, 4.0], operations=8 * 10**9, calls=7, kinds=3),
+        row("mindspore network main", [3.75, 7.5, 15.0]),
+        row("mindspore floor main", [3.0, 6.0, 12.0], operations=8 * 10**9, calls=7, kinds=3),
+        row("torch network small", [1.0, 2.0], size=(144, 176)),
+        row("torch plain small", [1.2, 2.4], size=(144, 176)),
+        row("torch network growth", [0.5], frames=2),
+        row("torch training training", [1.5], frames=4, size=(64, 64), batch=1),
+        row("torch training-floor training", [1.0], frames=4, size=(64, 64), operations=5),
+        row("mindspore training training", [2.5], frames=4, size=(64, 64), batch=1),
+        row("mindspore training-floor training", [2.0], frames=4, size=(64, 64), operations=5),
+        row("torch network full", [26.4], frames=100, peak=6.0),
+        row("mindspore network full", [86.2], frames=100, peak=6.0),
+        row("torch plain full", [50.0], frames=100, peak=12.0),
+        {"framework": "torch", "subject": "peak", "place": "main", "side": 8, "seconds": [1.0], "peaks": [1], "matmul": 9e9,
+         "convolution": 16e9},
+        {"framework": "both", "subject": "conversion", "place": "once", "frames": 1, "seconds": [1.0], "peaks": []},
+    ]  # fmt: skip
+
+
+def changed(name, **values):
+    rows = every_row()
+    find(rows, *name.split(" ")).update(values)
+    return rows
+
+
+def missed(rows, official=True):
+    return [goal["title"] for goal in judge(rows, official) if goal["reached"] is False]
+
+
+# ------------------------------------------------------------------------------------------------------------- ratios
+
+
+def test_a_ratio_is_taken_within_rounds():
+    """The machine becomes four times slower here and one round is disturbed; the median of the ratios stands still."""
+    rows = changed("torch network main", seconds=[1.15, 2.3, 46.0])
+    found = ratio(rows, ["torch network main"], ["torch floor main"])
+    assert (found.median, found.lowest, found.highest, found.rounds) == pytest.approx((1.15, 1.15, 11.5, 3))
+
+
+def test_a_product_of_series_and_a_quantity_alone():
+    over, under = ["mindspore network main", "torch floor main"], ["torch plain main", "mindspore floor main"]
+    assert ratio(every_row(), over, under).median == pytest.approx(3.75 * 1.0 / (1.61 * 3.0))
+    assert ratio(every_row(), ["both conversion once"], []).median == 1.0
+
+
+def test_measured_once_beside_measured_often():
+    """26.4 s for 100 frames, once, by 2.3 s for 10, the median of three."""
+    found = ratio(every_row(), ["torch network full"], ["torch network main"], "seconds_per_frame")
+    assert (found.median, found.rounds) == (pytest.approx(0.264 / 0.23), 1)
+
+
+def test_what_is_not_known_has_no_ratio():
+    rows = every_row()
+    assert ratio(rows, ["torch network absent"], ["torch floor main"]) is None
+    find(rows, "torch", "network", "full")["peaks"] = [None]
+    assert series(rows, "torch network full", "peak_bytes") is None
+    assert spread([3.0, 1.0, 2.0]).median == 2.0
+
+
+# --------------------------------------------------------------------------------------------------------------- fits
+
+
+def test_a_line_and_a_quadratic():
+    frames = [2, 5, 10, 100]
+    line = fit(frames, [3 + 2 * t for t in frames])
+    assert line["line"]["coefficients"] == pytest.approx([3, 2]) and line["line"]["largest_deviation"] < 1e-9
+    assert line["per_frame_longest_by_shortest"] == pytest.approx((203 / 100) / (7 / 2))
+    bent = fit(frames, [3 + 2 * t + 0.5 * t * t for t in frames])
+    assert bent["quadratic"]["coefficients"] == pytest.approx([3, 2, 0.5]) and bent["line"]["largest_deviation"] > 1
+    assert "quadratic" not in fit(frames[:3], [1, 2, 3]) and fit([10, 10], [1, 2]) is None
+
+
+def test_growth_is_that_of_one_framework_at_one_size():
+    found = growth(every_row(), "torch")
+    assert found["frames"] == [2, 10, 100] and found["seconds"] == [0.5, 2.3, 26.4]
+
+
+# -------------------------------------------------------------------------------------------------------------- goals
+
+
+def test_all_goals_just_reached():
+    found = judge(every_row(), official=True)
+    assert len(found) == len(GOALS) and all(goal["reached"] is True for goal in found), missed(every_row())
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "says"),
+    [
+        ("torch network main", [1.17, 2.4, 4.8], "torch_ref, network by its own convolutions"),
+        ("torch plain main", [1.6, 3.2, 6.4], "320x180"),
+        ("torch plain small", [1.19, 2.38], "176x144"),
+        ("mindspore network main", [3.76, 7.52, 15.04], "ms_model, network by its own convolutions"),
+        ("mindspore network main", [9.0, 18.0, 36.0], "ms_model by plain transcription"),
+        ("torch network full", [26.5], "torch_ref, seconds per frame"),
+        ("mindspore network full", [86.3], "ms_model, seconds per frame"),
+        ("mindspore training training", [2.51], "training iteration"),
+        ("both conversion once", [1.01], "conversion"),
+    ],
+)
+def test_a_missed_goal(name, seconds, says):
+    found = missed(changed(name, seconds=seconds))
+    assert any(says in title for title in found), found
+
+
+def test_missed_goals_of_memory():
+    assert [title[:21] for title in missed(changed("torch network full", peaks=[int(6.1 * GIB)]))] == [
+        "torch_ref, peak memor"
+    ] * 2
+    assert len(missed(changed("torch plain full", peaks=[int(11.9 * GIB)]))) == 2
+
+
+def test_goals_hold_for_their_clip_and_network_alone():
+    rows = changed("torch plain main", seconds=[1.0, 2.0, 4.0])
+    assert any("320x180" in title for title in missed(rows))
+    for own in rows:
+        own.update({"height": 64} if own.get("place") == "main" else {})
+    assert not any("320x180" in title for title in missed(rows))
+    slow = changed("torch network full", seconds=[99.0])
+    find(slow, "torch", "network", "main")["frames"] = 4  # then it is not 100 by 10 frames
+    assert not any("torch_ref, seconds per frame" in title for title in missed(slow))
+    assert missed(changed("both conversion once", seconds=[9.0]), official=False) == []
+
+
+def test_what_was_not_measured_is_not_reached():
+    found = judge([own for own in every_row() if own["subject"] != "plain"], official=True)
+    assert {goal["reached"] for goal in found if "plain" in goal["title"]} == {None}
+
+
+# --------------------------------------------------------------------------------------------------------- operations
+
+
+def test_operations_by_hand():
+    """A 3x3 convolution of 2 to 4 channels on two pictures of 5x6: 2 * 4 * 30 values of 2 * 9 products each."""
+    one = Convolution((4, 2, 3, 3), (2, 2, 5, 6), padding=(1, 1))
+    assert one.output == (2, 4, 5, 6) and one.multiply_adds == 2 * 4 * 30 * 18 == 4320
+    assert operations({one: 3}) == 2 * 3 * 4320 and operations({one: 3}, back=True) == 3 * 2 * 3 * 4320
+    frames = replace(one, weight=(4, 3, 3, 3), input=(2, 3, 5, 6))  # no gradient for the frames themselves
+    assert operations({frames: 1}, back=True) == 2 * operations({frames: 1})
+    strided = Convolution((6, 1, 3, 5), (1, 2, 9, 11), stride=(2, 3), padding=(1, 0))
+    assert strided.output == (1, 6, 5, 3) and strided.groups == 2 and strided.multiply_adds == 6 * 15 * 15
+
+
+def test_a_floor_counts_every_call():
+    """Made-up times: each kind is timed a few calls together, and counted as often as it was called."""
+    small, chained = Convolution((4, 2, 1, 1), (1, 2, 3, 3)), Convolution((2, 2, 1, 1), (1, 2, 3, 3))
+    asked = []
+
+    def timed(one, times):
+        asked.append((one, times))
+        return times * (0.5 if one is small else 0.25)
+
+    found = floor({small: 3, chained: 120}, timed)
+    assert found["seconds"] == 3 * 0.5 + 120 * 0.25 and found["calls"] == 123 and found["kinds"] == 2
+    assert set(asked) == {(small, 3), (chained, 8)} and chained.chained and not small.chained
+    assert together(Convolution((64, 64, 3, 3), (1, 64, 720, 1280), padding=(1, 1)), 100) == 1  # 236 MB each
+
+
+def test_a_dilated_convolution_is_refused():
+    with pytest.raises(PortError, match="dilation"):
+        Record().add((1, 1, 3, 3), (1, 1, 8, 8), (1, 1), (0, 0), (2, 2), "float32")
+
+
+def test_the_share_of_the_peak():
+    found = used(every_row(), "torch")
+    assert found["best"] == "convolution"
+    assert found["network_share"] == pytest.approx(8 / 2.3 / 16) and found["floor_share"] == pytest.approx(8 / 2 / 16)
+    assert used(every_row(), "mindspore") is None  # its peak was not measured
+
+
+def test_floors_that_differ_are_refused():
+    with pytest.raises(PortError, match="misses some"):
+        summed_up(changed("mindspore floor main", operations=7), OFFICIAL, None)
+
+
+# ---------------------------------------------------------------------------------------------------------------- plan
+
+
+def test_rounds_alternate_after_everyone_has_warmed_up():
+    steps = [step for step in make_plan(Options(rounds=2)) if step.place == "main" and step.subject != "peak"]
+    turns = [(step.framework, step.subject) for step in steps]
+    assert turns == list(plan.TURNS) * 3 and [step.counted for step in steps] == [False] * 5 + [True] * 10
+    lengths = {step.worker[:2]: step.request["frames"] for step in steps if not step.counted}
+    assert lengths[("torch", "network")] == 2 and lengths[("mindspore", "network")] == 10  # its graphs are of one shape
+
+
+def test_what_is_left_out():
+    chosen = make_plan(Options(only=("network",), frameworks=("torch",), small=False))
+    assert {step.worker[:2] for step in chosen} == {("torch", "network")}
+    assert {step.subject for step in make_plan(Options(only=("training",)))} == {"training", "training-floor"}
+    assert estimate(chosen, 1.0) < estimate(make_plan(Options()), 1.0) < estimate(make_plan(Options(full=True)), 1.0)
+
+
+def test_a_full_clip_is_measured_in_new_processes():
+    full = [step for step in make_plan(Options(full=True)) if step.place == "full"]
+    others = {step.worker for step in make_plan(Options())}
+    assert [step.request["frames"] for step in full if step.counted] == [100] * 3
+    assert not {step.worker for step in full} & others  # the peak is that of these frames
+
+
+# -------------------------------------------------------------------------------------------------------------- report
+
+
+def result(rows):
+    more = {"weights": "a|b.pth", "seconds": 1.0, "created": "now", "command": "python -m port bench"}
+    return {**summed_up(rows, OFFICIAL, {"seconds": 60.0, "command": "pytest", "passed": True}), **more}
+
+
+def test_the_page(tmp_path):
+    write_bench_report(tmp_path / "bench.md", result(every_row()))
+    page = (tmp_path / "bench.md").read_text(encoding="utf-8")
+    assert (
+        f"{len(GOALS)} of {len(GOALS)} goals" in page
+        and "![Seconds per frame](bench.png)" in page
+        and "a\\|b.pth" in page
+    )
+    assert "| torch_ref, network by its own convolutions | 1.15 | at most 1.15 | reached |" in page
+    assert "2.3 (1.15 .. 4.6)" in page and "took 60 s and passed" in page and "22% of 16 G/s (convolution)" in page
+    assert (tmp_path / "bench.png").read_bytes()[:4] == b"\x89PNG"
+    assert json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))["reached"] is True
+    worse = markdown(result(changed("torch network main", seconds=[9.0, 9.0, 9.0])), None)
+    assert "missed" in worse and "Seconds per frame](" not in worse
+
+
+def test_no_chart_without_a_network():
+    assert draw_bench(result([own for own in every_row() if own["subject"] not in ("network", "plain")])) is None

@@ -1,0 +1,1 @@
+"""How fast the networks are, and how close to what the machine can do. Knows no framework."""

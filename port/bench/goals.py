@@ -1,0 +1,117 @@
+"""What is to be reached, as data: every goal names its ratio. Others are stated without a bound."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from port.bench.figures import Row, find, ratio
+from port.bench.plan import DEFAULT_SIZE
+
+GIB = float(1 << 30)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Product of the series `over` by product of the series `under`, at most or at least so much.
+
+    over, under  "framework subject place", see port/bench/plan.py; under may be empty: the quantity itself
+    quantity     "seconds", "seconds_per_frame" or "peak_bytes"
+    where        what the rows of `over` must be for the goal to hold, as height and width; `against` those of `under`
+    """
+
+    title: str
+    over: tuple[str, ...]
+    under: tuple[str, ...] = ()
+    most: float | None = None
+    least: float | None = None
+    quantity: str = "seconds"
+    unit: float = 1.0  # what the figure is divided by
+    word: str = "x"  # after it
+    where: Mapping[str, int] = field(default_factory=dict)
+    against: Mapping[str, int] = field(default_factory=dict)
+
+
+def _size(size: tuple[int, int]) -> dict[str, int]:
+    return {"height": size[0], "width": size[1]}
+
+
+GOALS = (
+    Goal("torch_ref, network by its own convolutions", ("torch network main",), ("torch floor main",), most=1.15),
+    Goal(
+        "plain transcription by torch_ref, 176x144", ("torch plain small",), ("torch network small",), least=1.2
+    ),
+    Goal(
+        "plain transcription by torch_ref, 320x180", ("torch plain main",), ("torch network main",), least=1.4,
+        where=_size(DEFAULT_SIZE),
+    ),
+    Goal("ms_model, network by its own convolutions", ("mindspore network main",), ("mindspore floor main",), most=1.25),
+    Goal(
+        "ms_model by plain transcription, over MindSpore's floor by PyTorch's",
+        ("mindspore network main", "torch floor main"), ("torch plain main", "mindspore floor main"), most=1.25,
+    ),
+    *(
+        Goal(
+            f"{column}, seconds per frame at 100 frames by those at 10", (f"{framework} network full",),
+            (f"{framework} network main",), most=1.15, quantity="seconds_per_frame", where=_size(DEFAULT_SIZE),
+            against={"frames": 10},
+        )
+        for framework, column in (("torch", "torch_ref"), ("mindspore", "ms_model"))
+    ),
+    *(
+        Goal(
+            f"{column}, peak memory of 100 frames of 320x180", (f"{framework} network full",), most=6.0,
+            quantity="peak_bytes", unit=GIB, word=" GiB", where=_size(DEFAULT_SIZE),
+        )
+        for framework, column in (("torch", "torch_ref"), ("mindspore", "ms_model"))
+    ),
+    *(
+        Goal(
+            f"{column}, peak memory of 100 frames by that of the plain transcription", (f"{framework} network full",),
+            ("torch plain full",), most=0.5, quantity="peak_bytes", where=_size(DEFAULT_SIZE),
+        )
+        for framework, column in (("torch", "torch_ref"), ("mindspore", "ms_model"))
+    ),
+    Goal(
+        "training iteration, ms_model by its own convolutions", ("mindspore training training",),
+        ("mindspore training-floor training",), most=1.25,
+    ),
+    Goal("conversion of a TTVSR checkpoint, imports excluded", ("both conversion once",), most=1.0, word=" s"),
+)  # fmt: skip
+
+STATED = (
+    Goal("ms_model by torch_ref, network", ("mindspore network main",), ("torch network main",)),
+    Goal("ms_model by torch_ref, convolutions alone", ("mindspore floor main",), ("torch floor main",)),
+    Goal("ms_model by plain transcription", ("mindspore network main",), ("torch plain main",)),
+    Goal("plain transcription by torch_ref, main clip", ("torch plain main",), ("torch network main",)),
+    Goal("plain transcription by torch_ref's convolutions", ("torch plain main",), ("torch floor main",)),
+    Goal("training iteration, torch_ref by its own convolutions", ("torch training training",),
+         ("torch training-floor training",)),
+    Goal("training iteration, ms_model by torch_ref", ("mindspore training training",), ("torch training training",)),
+)  # fmt: skip
+
+
+def judge(rows: Sequence[Row], official: bool, goals: Sequence[Goal] = GOALS) -> list[dict[str, Any]]:
+    """Every goal with its figure. `reached` is None where the run has not measured it.
+
+    official  whether the network has the published size: the goals are set for that alone
+    """
+    return [_judged(rows, goal, official) for goal in goals]
+
+
+def _judged(rows: Sequence[Row], goal: Goal, official: bool) -> dict[str, Any]:
+    found = ratio(rows, goal.over, goal.under, goal.quantity)
+    applies = official and all(
+        (row := find(rows, *name.split(" "))) is None or wanted.items() <= row.items()
+        for names, wanted in ((goal.over, goal.where), (goal.under, goal.against))
+        for name in names
+    )
+    held = {name: asdict(found)[name] / goal.unit for name in ("median", "lowest", "highest")} if found else None
+    reached = None
+    if held and applies and (goal.most is not None or goal.least is not None):
+        low, high = goal.least or float("-inf"), goal.most if goal.most is not None else float("inf")
+        reached = low <= held["median"] <= high
+    return {
+        "title": goal.title, "over": list(goal.over), "under": list(goal.under), "quantity": goal.quantity,
+        "most": goal.most, "least": goal.least, "word": goal.word, "rounds": found.rounds if found else 0,
+        "value": held, "reached": reached,
+    }  # fmt: skip

@@ -1,0 +1,95 @@
+"""Carrying out a plan: a process for every framework and subject, one of them at work at a time."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from port.bench.plan import COLUMNS, Step
+from port.errors import PortError
+from port.processes import ROOT, surroundings
+
+PATIENCE = 20.0  # seconds that a process gets to end by itself
+LISTS = {"seconds": "seconds", "peak_bytes": "peaks"}  # one entry a round; of everything else the last stays
+
+Row = dict[str, Any]
+
+
+class Worker:
+    """One process of a column, as port/bench/worker.py describes it."""
+
+    def __init__(self, framework: str, subject: str, weights: Path, device: str):
+        self.name = f"{framework} {subject}"
+        words = [sys.executable, "-m", f"{COLUMNS[framework]}.bench", subject, "--weights", str(weights)]
+        self.process = subprocess.Popen(
+            [*words, "--device", device], cwd=ROOT, env=surroundings(GLOG_v="3"), text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+
+    def ask(self, request) -> Row:
+        """Figures of one run. Raises PortError where the process has ended."""
+        assert self.process.stdin and self.process.stdout
+        try:
+            self.process.stdin.write(json.dumps(dict(request)) + "\n")
+            self.process.stdin.flush()
+            answer = self.process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        if not answer:
+            code = self.process.wait()
+            why = "it was killed, perhaps for want of memory" if code < 0 else "its message stands above"
+            raise PortError(f"the measurement of {self.name} ended with exit code {code}; {why}.")
+        return json.loads(answer)
+
+    def close(self) -> None:
+        """No more requests."""
+        assert self.process.stdin and self.process.stdout
+        try:
+            self.process.stdin.close()
+            self.process.wait(PATIENCE)
+        except (OSError, subprocess.TimeoutExpired):
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+
+def carry_out(
+    plan: Sequence[Step],
+    weights: Path,
+    device_of: Callable[[str], str],
+    advance: Callable[[Step], None] = lambda step: None,
+) -> list[Row]:
+    """Take all steps in order. -> a row for every framework, subject and clip, in the order in which they came up
+
+    device_of(framework)  the name of the device in its own words
+    advance(step)         called when it is done
+    """
+    rows: dict[str, Row] = {}
+    workers: dict[tuple, Worker] = {}
+    last = {step.worker: number for number, step in enumerate(plan)}
+    with ExitStack() as closing:
+        for number, step in enumerate(plan):
+            if step.worker not in workers:
+                workers[step.worker] = Worker(step.framework, step.subject, weights, device_of(step.framework))
+                closing.callback(workers[step.worker].close)
+            answer = workers[step.worker].ask(step.request)
+            if step.counted:
+                note_down(rows, step, answer)
+            if last[step.worker] == number:  # holds memory that the next ones may need
+                workers[step.worker].close()
+            advance(step)
+    return list(rows.values())
+
+
+def note_down(rows: dict[str, Row], step: Step, answer: Row) -> None:
+    """Add the figures of one run to its row."""
+    about = {"framework": step.framework, "subject": step.subject, "place": step.place, **step.request}
+    row = rows.setdefault(json.dumps(about), {**about, **{name: [] for name in LISTS.values()}})
+    for name, value in answer.items():
+        if name in LISTS:
+            row[LISTS[name]].append(value)
+        else:
+            row[name] = value

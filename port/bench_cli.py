@@ -1,0 +1,155 @@
+"""The verb `bench`: how fast the networks are, and how close to what the machine can do."""
+
+import argparse
+import re
+import shlex
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from port import console
+from port.bench.others import rewrite, time_conversion, time_suite
+from port.bench.plan import COLUMNS, DEFAULT_SIZE, FRAMEWORKS, SUBJECTS, Options, Step, estimate, make_plan
+from port.bench.result import summed_up
+from port.bench.run import Row, carry_out
+from port.errors import PARITY_FAILED, PASSED, PortError, UsageError
+from port.files import make_folder
+from port.models.ttvsr import NUM_BLOCKS, OFFICIAL_CHANNELS, least_side
+from port.report.bench_report import show, write_bench_report
+from port.train.initial import initial_weights
+from port.weights import tensors_file
+from port.weights.convert import load_weights
+from port.weights.ttvsr import TTVSRConfig
+
+SEED = 0  # of the weights that are drawn
+DEVICES = {"cpu": FRAMEWORKS, "cuda": ("torch",), "ascend": ("mindspore",)}  # name -> frameworks that know it
+ALSO = ("conversion",)  # what --only may name beside the subjects of the columns
+# times the multiply-adds of the official network, which are almost all in the residual blocks
+OFFICIAL = OFFICIAL_CHANNELS**2 * (NUM_BLOCKS + 12)
+
+
+def add_verb(verbs, epilog: str) -> None:
+    """`bench` and its flags."""
+    names = ", ".join((*SUBJECTS, *ALSO))
+    parser = verbs.add_parser("bench", help="time both networks beside their convolutions alone", epilog=epilog)
+    parser.add_argument("--weights", type=Path, help="of TTVSR, .pth or .safetensors (default: drawn, full size)")
+    parser.add_argument("--frames", type=int, metavar="N", default=10, help="of the clip, which is noise (10)")
+    parser.add_argument("--size", metavar="HxW", help="its rows and columns (default: 180x320, and 144x176 beside it)")
+    parser.add_argument("--rounds", type=int, metavar="N", default=3, help="in which all take turns (3)")
+    parser.add_argument("--full", action="store_true", help="also 100 frames, once: takes an hour on two cores")
+    parser.add_argument("--only", metavar="SUBJECT,..", help=f"of {names} (default: all)")
+    parser.add_argument("--frameworks", metavar="NAME,..", default=",".join(FRAMEWORKS), help="torch, mindspore")
+    parser.add_argument("--crop", type=int, metavar="N", default=64, help="pixels of a training patch (64)")
+    parser.add_argument("--train-frames", type=int, metavar="N", default=4, help="of a training clip (4)")
+    parser.add_argument("--batch", type=int, metavar="N", default=1, help="clips of a training iteration (1)")
+    parser.add_argument("--suite", action="store_true", help="also time the parity suite")
+    parser.add_argument(
+        "--device", choices=tuple(DEVICES), default="cpu", help="where the framework that knows it runs"
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write page (.md), chart (.png) and data (.json)")
+    parser.add_argument("--json", action="store_true", help="print the figures on stdout")
+    parser.add_argument("--quiet", action="store_true")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+
+
+def run_bench(args: argparse.Namespace) -> int:
+    """Measure, sum up, report. -> 0 where all goals that were measured are reached, otherwise 1"""
+    options = read_options(args)
+    if args.report and args.report.suffix != ".md":
+        raise UsageError(f"--report names a page, so its name ends in .md; found {args.report.name}.")
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="port-bench-") as temporary:
+        weights, config = prepared(args.weights, Path(temporary))
+        rows = measured(options, weights, config, args)
+        if "conversion" in chosen(args.only) and set(options.frameworks) == set(FRAMEWORKS):
+            rows.append(time_conversion(weights, Path(temporary), options.rounds))
+        suite = time_suite() if args.suite else None
+    result = {
+        **summed_up(rows, config, suite),
+        "weights": args.weights.name if args.weights else f"drawn, seed {SEED}",
+        "seconds": round(time.perf_counter() - start, 1),
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "command": "python -m port " + shlex.join(sys.argv[1:]),
+    }
+    if args.report:
+        make_folder(args.report.parent)
+        write_bench_report(args.report, result)
+    console.print_json(result) if args.json else show(result)
+    return PASSED if result["reached"] else PARITY_FAILED
+
+
+def measured(options: Options, weights: Path, config: TTVSRConfig, args: argparse.Namespace) -> list[Row]:
+    """Carry out the plan under a progress bar, whose steps are seconds of the estimate."""
+    scale = config.mid_channels**2 * (config.num_blocks + 12) / OFFICIAL
+    plan = make_plan(options)
+    if not plan:
+        return []
+    expected = estimate(plan, scale)
+    console.note(
+        f"{len(plan)} runs of {len({step.worker for step in plan})} processes, one at a time; about "
+        f"{max(1, round(expected / 60))} minutes on two cores."
+    )
+    with console.progress(args.quiet) as display:
+        task = display.add_task("bench", total=round(expected))
+
+        def advance(step: Step) -> None:
+            display.update(task, description=f"{step.framework} {step.subject}", advance=round(step.seconds(scale)))
+
+        return carry_out(plan, weights, lambda name: args.device if name in DEVICES[args.device] else "cpu", advance)
+
+
+def read_options(args: argparse.Namespace) -> Options:
+    """Raises UsageError for what cannot be measured."""
+    least = {"frames": 2, "rounds": 1, "train_frames": 2, "batch": 1, "crop": least_side()}
+    for name, number in least.items():
+        if getattr(args, name) < number:
+            flag = name.replace("_", "-")
+            raise UsageError(f"--{flag} must be at least {number}, found {getattr(args, name)}.")
+    frameworks = tuple(name for name in args.frameworks.split(",") if name)
+    if unknown := [name for name in frameworks if name not in COLUMNS]:
+        raise UsageError(f"--frameworks: there is no framework {unknown[0]!r}; known: {', '.join(COLUMNS)}.")
+    if not any(name in DEVICES[args.device] for name in frameworks):
+        raise UsageError(f"--device {args.device} is for {', '.join(DEVICES[args.device])}, which is not measured.")
+    return Options(
+        frames=args.frames, size=read_size(args.size) if args.size else DEFAULT_SIZE, small=args.size is None,
+        rounds=args.rounds, full=args.full, only=tuple(name for name in chosen(args.only) if name in SUBJECTS),
+        frameworks=frameworks, crop=args.crop, train_frames=args.train_frames, batch=args.batch,
+    )  # fmt: skip
+
+
+def chosen(only: str | None) -> tuple[str, ...]:
+    """What is measured. Raises UsageError for an unknown name."""
+    known = (*SUBJECTS, *ALSO)
+    names = known if only is None else tuple(name for name in only.split(",") if name)
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(f"--only: there is no subject {unknown[0]!r}; known: {', '.join(known)}.")
+    if not names:
+        raise UsageError(f"--only names nothing; known: {', '.join(known)}.")
+    return names
+
+
+def read_size(text: str) -> tuple[int, int]:
+    """'180x320' -> (180, 320). Raises UsageError."""
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if not found:
+        raise UsageError(f"--size is rows x columns, as 180x320; found {text!r}.")
+    size = int(found[1]), int(found[2])
+    if min(size) < least_side():
+        raise UsageError(f"--size must be at least {least_side()} both ways, found {text}.")
+    return size
+
+
+def prepared(weights: Path | None, folder: Path) -> tuple[Path, TTVSRConfig]:
+    """A file that both columns read, and its sizes. Raises PortError for one that is none of TTVSR's."""
+    own = folder / "weights.safetensors"
+    if weights is None:
+        config = TTVSRConfig(OFFICIAL_CHANNELS, NUM_BLOCKS)
+        tensors_file.save(own, initial_weights(config, SEED))
+        return own, config
+    if weights.suffix not in (".pth", tensors_file.SUFFIX):
+        raise UsageError(f"--weights takes what the reference can read, .pth or .safetensors, found {weights.name}.")
+    if not weights.is_file():
+        raise PortError(f"no weights file {weights}. Name a checkpoint by --weights, or leave the flag out.")
+    rewrite(weights.resolve(), own)
+    return own, load_weights(own, tensors_file.load, "ttvsr")[0]

@@ -1,0 +1,197 @@
+"""How fast the networks are: reports/bench.md with its chart and data, and the tables on the terminal."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.table import Table
+
+from port.console import print_wide, stdout
+from port.files import whole_file, write_json, write_text
+from port.report import markdown_parts
+from port.report.bench_chart import draw_bench
+from port.report.words import FRAMEWORKS, NOTHING, cell
+
+MIB = 1 << 20
+WIDTH = 140  # characters, where that is no terminal
+TIMES = ("framework", "subject", "clip", "seconds", "seconds per frame", "peak memory", "rounds")
+GOALS = ("goal", "ratio or figure", "wanted", "")
+RATIOS = ("ratio", "median (lowest .. highest)")
+OPERATIONS = ("framework", "subject", "operations", "share of the measured peak")
+GROWTH = ("framework", "line", "off by at most", "quadratic", "off by at most", "per frame, longest by shortest")
+SUBJECTS = {
+    "network": "whole network", "plain": "plain transcription", "floor": "its convolutions alone",
+    "training": "training iteration", "training-floor": "its convolutions alone, both ways", "conversion": "conversion",
+}  # fmt: skip
+EXPLAINED = (
+    "Seconds are medians over the rounds, with the lowest and the highest in brackets. In a round every framework and subject "
+    "has one turn, each in a process of its own that has run once before, and nothing else runs meanwhile. A ratio is taken "
+    "within each round; its median stands here with the lowest and the highest round. Peak memory is all that the process "
+    "holds, framework included; that of the convolutions alone means nothing and is left out."
+)
+
+
+def write_bench_report(path: Path, result: Mapping[str, Any]) -> None:
+    """The page, and beside it the chart (.png) and the data (.json) under the same name."""
+    picture = draw_bench(result)
+    if picture:
+        with whole_file(path.with_suffix(".png")) as draft:
+            draft.write_bytes(picture)
+    write_json(path.with_suffix(".json"), result)
+    write_text(path, markdown(result, path.with_suffix(".png").name if picture else None))
+
+
+def markdown(result: Mapping[str, Any], picture: str | None) -> str:
+    """The page."""
+    parts = ["# How fast, and how close to what the machine can do", about(result)]
+    parts += [f"![Seconds per frame]({picture})"] if picture else []
+    for title, header, rows in tables(result):
+        if rows:
+            parts += [f"## {title}", markdown_parts.table(header, [[cell(one) for one in row] for row in rows])]
+    parts += [EXPLAINED, *remarks(result), "## Where", "\n".join(f"- {cell(line)}" for line in places(result))]
+    return "\n\n".join(parts) + "\n"
+
+
+def show(result: Mapping[str, Any]) -> None:
+    """The tables on stdout."""
+    for title, header, rows in tables(result):
+        if rows:
+            table = Table(*header, title=title, title_justify="left")
+            for row in rows:
+                table.add_row(*row)
+            print_wide(table, WIDTH)
+    for line in remarks(result):
+        stdout.print(line, markup=False, soft_wrap=True)
+    stdout.print(verdict(result), markup=False, soft_wrap=True)
+
+
+def about(result: Mapping[str, Any]) -> str:
+    """What was measured, in sentences."""
+    net = result["network"]
+    return (
+        f"TTVSR with {net['mid_channels']} channels and {net['num_blocks']} blocks, weights {cell(result['weights'])}, "
+        f"float32. {verdict(result)}\n\nMade by `{cell(result['command'])}` in {result['seconds']:.0f} s, {result['created']}."
+    )
+
+
+def verdict(result: Mapping[str, Any]) -> str:
+    known = [goal["reached"] for goal in result["goals"] if goal["reached"] is not None]
+    rest = len(result["goals"]) - len(known)
+    if not known:
+        return "No goal was measured: they are set for the published size and its clips."
+    left = f"; {rest} were not measured, or are not for this clip" if rest else ""
+    return f"{sum(known)} of {len(known)} goals that were measured are reached{left}."
+
+
+def tables(result: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str], list[tuple[str, ...]]]]:
+    """(title, header, rows) of all of them."""
+    yield "Goals", GOALS, [goal_row(goal) for goal in result["goals"]]
+    yield "Times", TIMES, [time_row(row) for row in result["rows"] if row["subject"] in SUBJECTS]
+    yield "Ratios without a goal", RATIOS, [
+        (one["title"], value_of(one)) for one in result["ratios"] if one["value"]
+    ]  # fmt: skip
+    yield "Growth with the number of frames", GROWTH, [
+        growth_row(name, one) for name, one in result["growth"].items()
+    ]  # fmt: skip
+    yield "Operations of the main clip", OPERATIONS, [
+        row for name, one in result["operations"].items() for row in operation_rows(name, one)
+    ]  # fmt: skip
+
+
+def goal_row(goal: Mapping[str, Any]) -> tuple[str, ...]:
+    """Title, figure, bound, whether it is reached."""
+    bound = f"at most {goal['most']:g}" if goal["most"] is not None else f"at least {goal['least']:g}"
+    unknown = "not for this network or clip" if goal["value"] else "not measured"
+    word = {True: "reached", False: "missed", None: unknown}[goal["reached"]]
+    return goal["title"], value_of(goal), bound + goal["word"].replace("x", ""), word
+
+
+def value_of(goal: Mapping[str, Any]) -> str:
+    """Median and spread."""
+    held, word = goal["value"], goal["word"].replace("x", "")
+    return NOTHING if held is None else f"{spread([held['median'], held['lowest'], held['highest']])}{word}"
+
+
+def time_row(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """One line of the table of times."""
+    seconds, clip = row["seconds"], NOTHING
+    frames = NOTHING
+    if "height" in row:
+        clip = f"{row['frames']} of {row['width']}x{row['height']}" + (
+            f", batch {row['batch']}" if "batch" in row else ""
+        )
+        frames = f"{median(seconds) / row['frames']:.3g}" if "batch" not in row else NOTHING
+    held = row["peaks"] if "floor" not in row["subject"] and row["peaks"] and None not in row["peaks"] else None
+    name = FRAMEWORKS.get(row["framework"], "both")
+    return (
+        name, SUBJECTS[row["subject"]], clip, spread([median(seconds), min(seconds), max(seconds)]), frames,
+        f"{max(held) / MIB:.0f} MiB" if held else NOTHING, str(len(seconds)),
+    )  # fmt: skip
+
+
+def growth_row(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fits of one framework."""
+    words = []
+    for kind in ("line", "quadratic"):
+        if kind in found:
+            terms = [
+                f"{number:.3g}{power}"
+                for number, power in zip(found[kind]["coefficients"], ("", " t", " t²"), strict=False)
+            ]
+            words += [" + ".join(terms) + " s", f"{found[kind]['largest_deviation']:.1%}"]
+        else:
+            words += [NOTHING, NOTHING]
+    shortest, longest = min(found["frames"]), max(found["frames"])
+    return FRAMEWORKS[name], *words, f"{found['per_frame_longest_by_shortest']:.2f} ({longest} by {shortest} frames)"
+
+
+def operation_rows(name: str, found: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Counted operations and the share of the peak at which each subject does them."""
+    best, rate = found["best"], found[f"{found['best']}_per_second"] / 1e9
+    what = {"matmul": "matrix product", "convolution": "convolution"}[best]
+    return [
+        (
+            FRAMEWORKS[name], SUBJECTS[subject], f"{found['operations'] / 1e9:.1f} G in {found['calls']} convolutions",
+            f"{found[f'{subject}_share']:.0%} of {rate:.0f} G/s ({what})",
+        )
+        for subject in ("network", "plain", "floor")
+        if f"{subject}_share" in found
+    ]  # fmt: skip
+
+
+def remarks(result: Mapping[str, Any]) -> list[str]:
+    """What else was timed, in sentences."""
+    said = []
+    for name, found in result["operations"].items():
+        said.append(
+            f"{FRAMEWORKS[name]} at best: a large matrix product {found['matmul_per_second'] / 1e9:.0f} G operations a second, "
+            f"a large convolution {found['convolution_per_second'] / 1e9:.0f} G; shares refer to the faster one."
+        )
+    if suite := result["suite"]:
+        outcome = "passed" if suite["passed"] else "did NOT pass"
+        said.append(f"The parity suite ({suite['command']}) took {suite['seconds']:.0f} s and {outcome}.")
+    return said
+
+
+def spread(numbers: Sequence[float]) -> str:
+    """Median, lowest, highest in words; the brackets are left out where there is one number."""
+    middle, lowest, highest = (f"{number:.3g}" for number in numbers)
+    return middle if lowest == highest else f"{middle} ({lowest} .. {highest})"
+
+
+def places(result: Mapping[str, Any]) -> list[str]:
+    """Machine, versions and settings."""
+    own = result["environment"]
+    backends = {row["framework"]: row["backend"] for row in result["rows"] if "backend" in row}
+    lines = [
+        f"{own['processor']}, {own['cores']} cores, {own['platform']}, Python {own['python']}, numpy {own['numpy']}"
+    ]
+    for name, backend in backends.items():
+        rest = ", ".join(
+            f"{key} {value}" for key, value in backend.items() if key not in ("framework", "version", "device")
+        )
+        lines.append(f"{FRAMEWORKS[name]} {backend['version']} on {backend['device']}" + f"; {rest}" * bool(rest))
+    if own["settings"]:
+        lines.append("environment: " + ", ".join(f"{name}={value}" for name, value in own["settings"].items()))
+    return lines
