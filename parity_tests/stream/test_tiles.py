@@ -60,7 +60,7 @@ def test_a_tile_is_resized_as_the_whole_is(side, whole, multiple, expected):
 
 @pytest.fixture(scope="module")
 def flows():
-    """Flows, of some 0.15 pixels, of made weights on noise of 256x64: a function of the columns from the left that are given."""
+    """Flows, of some 0.15 pixels, of made weights on noise of 256x64: a function of how many columns are given."""
     rng = np.random.default_rng(0)
     net = SPyNet()
     for name, value in net.named_parameters():
@@ -73,6 +73,10 @@ def flows():
             return net(first[..., :side], second[..., :side])[..., :64]
 
     return flow
+
+
+def test_the_flow_network_resizes_to_what_the_planner_takes():
+    assert MULTIPLE == FLOW_MULTIPLE
 
 
 def test_flows_of_such_tiles_are_nearer_to_those_of_the_whole(flows):
