@@ -32,6 +32,9 @@ def add_verbs(verbs, epilog: str) -> None:
     measured = verbs.add_parser("train-memory", help="measure what recomputing activations saves", epilog=epilog)
     add_preset(measured)
     measured.add_argument("--only", choices=memory.COLUMNS, help="one framework (default: both)")
+    measured.add_argument(
+        "--activations", choices=memory.KEEPING, help="only kept, or only computed again, where the other does not fit"
+    )
     measured.add_argument("--report", type=Path, metavar="FILE", help="write the table as Markdown")
     add_output(measured)
 
@@ -73,7 +76,9 @@ def run_train_memory(args: argparse.Namespace) -> int:
     """Measure and tell. -> 0"""
     settings = load_preset(args.preset).changed(args.set)
     with tempfile.TemporaryDirectory(prefix="port-train-") as folder:
-        rows = memory.measure(settings, Path(folder), [args.only] if args.only else memory.COLUMNS)
+        columns = [args.only] if args.only else memory.COLUMNS
+        activations = [args.activations] if args.activations else tuple(memory.KEEPING)
+        rows = memory.measure(settings, Path(folder), columns, activations=activations)
     words = memory.table(rows)
     lines = [f"| {' | '.join(row)} |" for row in (words[0], ("---",) * len(words[0]), *words[1:])]
     if args.report:

@@ -21,6 +21,7 @@ def parse(argv=None):
     parser.add_argument("column", choices=("torch_ref", "ms_model"))
     parser.add_argument("--weights", required=True)
     parser.add_argument("--input", required=True)
+    parser.add_argument("--gt", help="the clip's ground truth: adds the mean PSNR of frames against it")
     parser.add_argument("--max-frames", type=int, required=True, metavar="N", help="frames of the clip")
     parser.add_argument("--windows", nargs="*", default=[], type=numbers(2), metavar="WINDOW,OVERLAP")
     parser.add_argument("--tiles", nargs="*", default=[], type=numbers(3), metavar="H,W,OVERLAP")
@@ -67,6 +68,12 @@ def step(whole, frames, cuts):
     return max((change(frames, cut) / change(whole, cut) for cut in cuts), default=math.nan)
 
 
+def quality(frames, truth):
+    """Mean over frames of the PSNR against the truth."""
+    squares = [np.square(a.astype(np.float32) - b).mean() for a, b in zip(frames, truth, strict=True)]
+    return float(np.mean([decibels(square) for square in squares]))
+
+
 def change(frames, index):
     return np.abs(frames[index].astype(np.int16) - frames[index - 1]).mean()
 
@@ -75,31 +82,32 @@ def decibels(square):
     return math.inf if square == 0 else 10 * math.log10(255**2 / square)
 
 
+def cut_up(args, whole, folder):
+    """(name, frames, first frames behind cuts in time) of every way of cutting that was asked for."""
+    for window, overlap in args.windows:
+        flags = ("--window", window, "--overlap", overlap, "--tile", "none")
+        cuts = [place.keep_from for place in plan(len(whole), window, overlap)[1:]]
+        yield f"window {window}, overlap {overlap}", frames_of(args, folder / f"w{window}-{overlap}", *flags), cuts
+    for h, w, overlap in args.tiles:
+        flags = ("--window", args.max_frames, "--overlap", 0, "--tile", h, w, "--tile-overlap", overlap)
+        yield f"tile {h}x{w}, overlap {overlap}", frames_of(args, folder / f"t{h}-{w}-{overlap}", *flags), ()
+
+
 def main(argv=None):
     args = parse(argv)
-    rows = []
+    truth = args.gt and read_clip(args.gt, args.max_frames).frames
     with tempfile.TemporaryDirectory() as scratch:
-        whole = frames_of(args, Path(scratch) / "whole", "--window", args.max_frames, "--overlap", 0, "--tile", "none")
-        for window, overlap in args.windows:
-            flags = ("--window", window, "--overlap", overlap, "--tile", "none")
-            rows.append(
-                row(
-                    f"window {window}, overlap {overlap}",
-                    whole,
-                    frames_of(args, Path(scratch) / f"w{len(rows)}", *flags),
-                    [place.keep_from for place in plan(len(whole), window, overlap)[1:]],
-                )
-            )
-        for h, w, overlap in args.tiles:
-            flags = ("--window", args.max_frames, "--overlap", 0, "--tile", h, w, "--tile-overlap", overlap)
-            rows.append(
-                row(f"tile {h}x{w}, overlap {overlap}", whole, frames_of(args, Path(scratch) / f"t{len(rows)}", *flags))
-            )
-    print("| | PSNR | worst frame | worst column | levels | step |\n|---|---|---|---|---|---|")
-    for name, *values, seen in rows:
-        print(
-            f"| {name} | {' | '.join(f'{value:.1f}' for value in values)} | {'' if math.isnan(seen) else f'{seen:.2f}'} |"
-        )
+        folder = Path(scratch)
+        whole = frames_of(args, folder / "whole", "--window", args.max_frames, "--overlap", 0, "--tile", "none")
+        rows = [(row(name, whole, frames, cuts), frames) for name, frames, cuts in cut_up(args, whole, folder)]
+    print("| | PSNR | worst frame | worst column | levels | step |" + (" PSNR against the truth |" if args.gt else ""))
+    print("|---" * (7 if args.gt else 6) + "|")
+    if args.gt:
+        print(f"| in one piece | | | | | | {quality(whole, truth):.2f} |")
+    for (name, *values, seen), frames in rows:
+        cells = [name, *(f"{value:.1f}" for value in values), "" if math.isnan(seen) else f"{seen:.2f}"]
+        cells += [f"{quality(frames, truth):.2f}"] if args.gt else []
+        print(f"| {' | '.join(cells)} |")
     return 0
 
 

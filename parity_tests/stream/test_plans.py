@@ -9,8 +9,9 @@ import pytest
 
 from parity_tests.stream.standin import infer
 from port.errors import PortError, UsageError
+from port.models.vsr import FLOW_MULTIPLE
 from port.stream import run
-from port.stream.choose import LONGEST_WHOLE, WINDOW, Choice, Clip, Wanted, choose, estimate
+from port.stream.choose import LONGEST_WHOLE, WINDOW, Choice, Clip, Wanted, candidates, choose, estimate
 from port.stream.memory import COSTS, GIB, Cost
 from port.video.write import write_clip
 
@@ -38,6 +39,22 @@ def test_a_short_clip_runs_whole():
     for count in (1, 7, LONGEST_WHOLE):
         choice, _ = choose(Wanted(), Clip(count, (64, 64), 4, 64), COST, 64 * GIB)
         assert choice.window >= count and choice.tile is None
+
+
+@pytest.mark.parametrize("size", [(96, 320), (480, 640), (736, 1280)])
+def test_chosen_tiles_are_resized_as_the_whole_is(size):
+    clip = Clip(5000, size, 4, 64)
+    tiles = {choice.tile for choice in candidates(Wanted(), clip)} - {None}
+    assert tiles and all(side % FLOW_MULTIPLE == 0 for tile in tiles for side in tile)
+
+
+def test_a_better_tile_is_named(tmp_path, capfd):
+    write_clip(tmp_path / "in", np.zeros((1, 64, 192, 3), np.uint8))
+    cases = [((64, 104), "--tile 64 128 would show less"), ((64, 128), None), ((68, 96), None)]  # 68: no cut along it
+    for number, (tile, expected) in enumerate(cases):
+        assert infer(tmp_path / "in", tmp_path / f"out{number}", "--tile", *tile) == 0
+        said = capfd.readouterr().err
+        assert expected in said if expected else "would show less" not in said
 
 
 def test_what_was_asked_for_is_taken_or_refused_with_advice():

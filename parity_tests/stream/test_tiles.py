@@ -5,14 +5,17 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from parity_tests.stream.standin import RADIUS, Calls, enlarge, infer
 from port.errors import UsageError
-from port.stream.tiles import in_tiles, spans, weights
+from port.models.vsr import FLOW_MULTIPLE
+from port.stream.tiles import in_tiles, like_whole, spans, weights
 from port.video.pictures import read_picture
 from port.video.write import write_clip
+from torch_ref.spynet import MULTIPLE, SPyNet
 
 ROUNDING = 4e-7  # of sums of products of values up to 1 with two weights that add up to 1, each rounded to float32
 
@@ -36,6 +39,49 @@ def test_spans_cover_a_side_on_the_grid(side, tile, overlap, multiple):
 def test_the_outer_quarter_of_an_overlap_counts_nothing(side, overlap):
     for span in spans(side, 64, overlap, 4)[1:]:
         assert not weights(span)[: overlap // 4 * 4].any()
+
+
+@pytest.mark.parametrize(
+    ("side", "whole", "multiple", "expected"),
+    [
+        (96, 320, 4, 96),
+        (97, 320, 4, 128),
+        (104, 1280, 4, 128),
+        (64, 180, 4, 88),  # 180 is stretched to 192, by 1.067; 88 to 96, by 1.09; 60 would be too short
+        (150, 300, 4, 152),  # 300 to 320 as 150 to 160; on the token grid
+        (572, 1080, 4, 572),  # 1080 to 1088, by 1.007; 572 to 576, by 1.007
+        (72, 320, 12, 96),
+        (97, 320, 12, 132),
+    ],
+)
+def test_a_tile_is_resized_as_the_whole_is(side, whole, multiple, expected):
+    assert like_whole(side, whole, multiple) == expected
+
+
+@pytest.fixture(scope="module")
+def flows():
+    """Flows, of some 0.15 pixels, of made weights on noise of 256x64: a function of how many columns are given."""
+    rng = np.random.default_rng(0)
+    net = SPyNet()
+    for name, value in net.named_parameters():
+        gain = 0 if name.endswith("bias") else (0.5 / value[0].numel()) ** 0.5
+        value.data = torch.from_numpy(rng.normal(0, gain, value.shape).astype(np.float32))
+    first, second = torch.from_numpy(rng.random((2, 1, 3, 64, 256), dtype=np.float32))
+
+    def flow(side):
+        with torch.no_grad():
+            return net(first[..., :side], second[..., :side])[..., :64]
+
+    return flow
+
+
+def test_the_flow_network_resizes_to_what_the_planner_takes():
+    assert MULTIPLE == FLOW_MULTIPLE
+
+
+def test_flows_of_such_tiles_are_nearer_to_those_of_the_whole(flows):
+    off = {side: float((flows(side) - flows(256)).square().mean().sqrt()) for side in (128, 136, 140, 152)}
+    assert 1.5 * off[128] < min(off[136], off[140], off[152])  # the wider ones see more of the frame, and are stretched
 
 
 @pytest.fixture(scope="module")

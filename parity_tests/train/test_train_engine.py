@@ -1,12 +1,14 @@
 """A column's engine: passes that add up, activations computed again, narrow numbers, and checkpoints of the other column."""
 
+import sys
+
 import numpy as np
 import pytest
 
 from parity_tests.ops.both import COLUMNS, make_weights
 from port.errors import PortError
 from port.models import ttvsr as facts
-from port.train.memory import made_batch
+from port.train.memory import KEEPING, made_batch, measure
 from port.train.settings import load_preset
 from port.weights import tensors_file
 from port.weights.ttvsr import TTVSRConfig
@@ -140,3 +142,12 @@ def test_a_step_left_out_moves_nothing_but_the_schedule(side, weights):
     assert all(np.array_equal(array, before[name]) for name, array in made.tensors().items())
     made.add_gradients(lq, gt, last=True)
     assert made.norm() == norm > 0  # nothing is left of the gradients of before
+
+
+@pytest.mark.parametrize("asked", [("kept",), ("again",), tuple(KEEPING)])
+def test_memory_is_measured_in_the_ways_that_were_asked_for(tmp_path, asked):
+    """A stand-in for the pass, which says what settings it was started with."""
+    code = "import json, sys; print(json.dumps({'told': json.loads(sys.argv[1])['recompute']}))"
+    settings = load_preset("tiny").changed(["recompute=true"])
+    rows = measure(settings, tmp_path, ["torch_ref"], lambda column: [sys.executable, "-c", code], asked)
+    assert [(row["recompute"], row["told"]) for row in rows] == [(KEEPING[way],) * 2 for way in asked]

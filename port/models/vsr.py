@@ -5,6 +5,7 @@ from port.errors import PortError
 
 SCALE = 4  # the networks enlarge by four in each direction
 OFFICIAL_CHANNELS = 64  # mid channels of every published checkpoint
+FLOW_MULTIPLE = 32  # pixels; SPyNet resizes frames up to the next multiple of it along each side
 MIN_SIZE = 64  # pixels; smaller frames leave SPyNet too little to look at
 LRELU_SLOPE = 0.1
 VALUE_MARGIN = 0.5  # frames may leave [0, 1] by this much (noise, sharpening) before a warning

@@ -1,11 +1,11 @@
 """Windows and tiles for a clip: what the user asked for, the rest so that memory suffices."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from port.errors import PortError
 from port.stream.memory import GIB, Cost
-from port.stream.tiles import check_tile, tile_count
+from port.stream.tiles import check_tile, like_whole, tile_count
 from port.stream.windows import check_windows
 
 # Frames of a clip that runs as one window where memory allows: the official evaluation takes sequences of this length.
@@ -117,12 +117,25 @@ def candidates(wanted: Wanted, clip: Clip) -> Iterator[Choice]:
 
 
 def _tiles(clip: Clip) -> list[tuple[int, int] | None]:
-    """Whole frames, then sides halved in turn, the longer one first."""
+    """Whole frames, then sides halved in turn, the longer one first; no seam but for their edges (`like_whole`)."""
     found, sides = [None], list(clip.size)
     while max(sides) >= 2 * SMALLEST_TILE:
         longer = sides.index(max(sides))
         sides[longer] = (sides[longer] + 1) // 2
         wide = [side + (TILE_OVERLAP if side < full else 0) for side, full in zip(sides, clip.size, strict=True)]
-        tile = tuple(-(-max(side, clip.least) // clip.multiple) * clip.multiple for side in wide)
-        found.append(tile)
+        found.append(_like_whole([max(side, clip.least) for side in wide], clip))
     return found
+
+
+def _like_whole(sides: Sequence[int], clip: Clip) -> tuple[int, int]:
+    h, w = (like_whole(side, full, clip.multiple) for side, full in zip(sides, clip.size, strict=True))
+    return h, w
+
+
+def better_tile(choice: Choice, clip: Clip) -> tuple[int, int] | None:
+    """The next larger tile whose flows are more like the whole frame's; None where there is none, or nothing is cut."""
+    if choice.tile is None or tile_count(clip.size, choice.tile, choice.tile_overlap, clip.multiple) == 1:
+        return None
+    better = _like_whole(choice.tile, clip)
+    cut = [(side, wide) for side, wide, full in zip(choice.tile, better, clip.size, strict=True) if side < full]
+    return better if any(side != wide for side, wide in cut) else None

@@ -121,5 +121,9 @@ def choose_cut(run: Run, job: Job) -> None:
     else:
         budget = available() if args.memory is None else args.memory * GIB
         run.choice, run.estimated = choose.choose(wanted(args), clip, cost, budget)
+    if isinstance(args.tile, tuple) and (better := choose.better_tile(run.choice, clip)):
+        run.note(
+            f"--tile {better[0]} {better[1]} would show less of its seams: its flows are more like the whole frame's."
+        )
     if run.estimated is not None:
         run.note(f"about {run.estimated / GIB:.1f} GiB of memory with {run.choice}")

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
 from port.errors import UsageError
-from port.models.vsr import SCALE
+from port.models.vsr import FLOW_MULTIPLE, SCALE
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,22 @@ def check_tile(tile: tuple[int, int], overlap: int, multiple: int, least: int) -
             f"--tile-overlap must be a multiple of {multiple} (the token stride) and at most half a tile, found {overlap} "
             f"for tiles of {tile[1]}x{tile[0]}."
         )
+
+
+def like_whole(side: int, whole: int, multiple: int) -> int:
+    """The shortest side of a tile, from `side` pixels on, that the flow network resizes by about as much as the frame's.
+
+    SPyNet works on multiples of FLOW_MULTIPLE. A side of 128 pixels is taken as it is, one of 104 is stretched to 128, and its
+    flows are others than those of the frame, however wide the overlap. Multiples of FLOW_MULTIPLE suit frames that are such,
+    too; a side of 180 is stretched to 192, and so should be that of its tiles. -> a multiple of `multiple`
+    """
+    scale = whole / _resized(whole)
+    fits = (round(FLOW_MULTIPLE * scale * steps / multiple) * multiple for steps in count(1))
+    return next(length for length in fits if length >= side)
+
+
+def _resized(side: int) -> int:
+    return -(-side // FLOW_MULTIPLE) * FLOW_MULTIPLE
 
 
 def spans(side: int, tile: int, overlap: int, multiple: int) -> list[Span]:

@@ -20,6 +20,7 @@ from port.train.settings import Settings
 from port.weights.ttvsr import TTVSRConfig
 
 COLUMNS = ("torch_ref", "ms_model")
+KEEPING = {"kept": False, "again": True}  # activations -> the setting `recompute`
 
 
 def made_batch(settings: Settings) -> tuple[np.ndarray, np.ndarray]:
@@ -57,14 +58,21 @@ def run_measurement(prog: str, devices: Sequence[str], select: Callable, make_en
 
 
 def measure(
-    settings: Settings, folder: Path, columns: Sequence[str] = COLUMNS, start: Callable | None = None
+    settings: Settings,
+    folder: Path,
+    columns: Sequence[str] = COLUMNS,
+    start: Callable | None = None,
+    activations: Sequence[str] = tuple(KEEPING),
 ) -> list[dict]:
-    """Both columns, without recomputation and with it. -> [{column, recompute, peak, before (bytes), seconds, loss, norm}]"""
+    """The columns, activations treated in each way.
+
+    -> [{column, recompute, peak, before (bytes), seconds, loss, norm}]
+    """
     weights = folder / "initial.safetensors"
     write_initial(weights, TTVSRConfig(settings.mid_channels, settings.num_blocks), settings.seed, None, None)
     rows = []
     for column in columns:
-        for recompute in (False, True):
+        for recompute in (KEEPING[name] for name in activations):
             console.note(f"{column}, {'recomputing' if recompute else 'keeping'} activations ...")
             held = json.dumps(asdict(replace(settings, recompute=recompute, frozen=0)))
             words = start(column) if start else [sys.executable, "-m", f"{column}.train_memory"]
