@@ -5,7 +5,8 @@ Source: TTVSR, arXiv 2204.04216, section 3.
 
 import mindspore
 import mindspore.ops as F
-from mindspore import Parameter, mint, nn
+import numpy as np
+from mindspore import Tensor, nn
 
 from ms_model.blocks import conv3x3
 from ms_model.tokens import enlarged_tokens, pixels_to_tokens, tokens_to_pixels
@@ -37,8 +38,10 @@ class Keyframes:
         if not self.room:
             return new if stored is None else F.cat([stored, new])
         if stored is None:
-            stored = Parameter(mint.empty((self.room * len(new), new.shape[1]), dtype=new.dtype), requires_grad=False)
-        F.scatter_update(stored, _count(len(new)) + self.count * len(new), new)
+            # Not a Parameter: those are freed late. Memory of numpy takes no room before it is written.
+            stored = np.empty((self.room * len(new), new.shape[1]), mindspore.dtype_to_nptype(new.dtype))
+            stored = Tensor.from_numpy(stored)
+        stored[self.count * len(new) : (self.count + 1) * len(new)] = new
         return stored
 
     def so_far(self):
