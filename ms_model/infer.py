@@ -12,7 +12,7 @@ from port.infer import infer_arguments, run_inference
 
 
 def load(args):
-    """The network of `args` as a function of arrays: (1, t, 3, h, w) float32 -> (1, t, 3, 4h, 4w) float32"""
+    """The network of `args` as a function of arrays: (1, t, 3, h, w) float32 -> t of (1, 3, 4h, 4w), as they are known"""
     device.select(args.device)
     strides = {"keyframe_stride": args.keyframe_stride, "token_stride": args.token_stride}
     net = use_dtype(load_network(args.model, args.weights, **strides), args.dtype, args.device)
@@ -21,7 +21,7 @@ def load(args):
 
     def upscale(lrs, probe):
         net.watch(probe)
-        return net(ms.Tensor(lrs)).asnumpy()  # records no gradients unless asked to, so no twin of no_grad
+        return (frame.asnumpy() for frame in net.frames(ms.Tensor(lrs)))
 
     return upscale
 

@@ -30,6 +30,7 @@ class TTVSR(VideoSR):
         self.mid_channels = mid_channels
         self.token_stride = token_stride
         self.keyframe_stride = keyframe_stride
+        self.directions = "apart"  # or "together": as one batch of two, for more memory
         self.feat_extractor = ResidualTrunk(3, mid_channels, 5)
         self.LTAM = LTAM(mid_channels, token_stride)
         self.resblocks = ResidualTrunk(2 * mid_channels, mid_channels, num_blocks)
@@ -55,6 +56,9 @@ class TTVSR(VideoSR):
         t = lrs.shape[1]
         flows_backward, flows_forward = self._flows(lrs)
         feats = self._features(lrs)
+        if self.directions == "together":
+            yield from self._frames_together(lrs, feats, flows_backward, flows_forward, in_place)
+            return
         steps = backward_steps(flows_backward, t)
         backward = dict(self._propagate("bwd", feats, steps, self._backward_keyframes(t), in_place))
         steps = forward_steps(flows_forward, t)
@@ -63,6 +67,19 @@ class TTVSR(VideoSR):
             frame = self._upsample(backward.pop(i), feats[i], forward, lrs[:, i])
             feats[i] = None  # nothing looks at it any more
             yield self.probe("frame", frame)
+
+    def _frames_together(self, lrs, feats, flows_backward, flows_forward, in_place):
+        """The same with both directions as one batch: they have their weights in common and meet keyframes at the same steps."""
+        t, kept = len(feats), {}
+        flows = [F.cat([flows_backward[:, t - 1 - k], flows_forward[:, k - 1]]) for k in range(1, t)]
+        steps = zip(range(t), [None, *flows], strict=True)
+        for i, both in self._propagate("bwd", BothWays(feats), steps, self._forward_keyframes(t), in_place):
+            self.probe.step(f"fwd.{i:02d}")
+            kept["bwd", t - 1 - i], kept["fwd", i] = both.chunk(2, axis=0)
+        for i in range(t):
+            self.probe.step(f"up.{i:02d}")
+            yield self.probe("frame", self._upsample(kept.pop(("bwd", i)), feats[i], kept.pop(("fwd", i)), lrs[:, i]))
+            feats[i] = None
 
     def _features(self, lrs):
         """Of every frame, a few at a time. (n, t, 3, h, w) -> list of t times (n, c, h, w)"""
@@ -113,3 +130,13 @@ class TTVSR(VideoSR):
     def _upsample(self, backward, feat, forward, lr):
         """Fuse both directions and enlarge. (n, c, h, w) three times, lr (n, 3, h, w) -> (n, 3, 4h, 4w)"""
         return self._enlarge(F.cat([backward, feat, forward], axis=1), lr)
+
+
+class BothWays:
+    """Features in the order of steps: of the backward pass, and of the forward one behind it in the batch. (2n, c, h, w)"""
+
+    def __init__(self, feats):
+        self.feats = feats
+
+    def __getitem__(self, step):
+        return F.cat([self.feats[-1 - step], self.feats[step]])

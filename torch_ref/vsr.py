@@ -53,13 +53,13 @@ class VideoSR(nn.Module):
     def forward(self, lrs):
         return torch.stack(list(self._frames(lrs)), dim=1)
 
+    @torch.no_grad()
     def frames(self, lrs):
         """The same frame by frame, each as soon as it is known, for less memory. (n, t, 3, h, w) -> t of (n, 3, 4h, 4w)
 
         For inference: no gradients pass, and keyframes are written in place.
         """
-        with torch.no_grad():
-            yield from self._frames(lrs, in_place=True)
+        yield from self._frames(lrs, in_place=True)
 
     def _frames(self, lrs, in_place=False):
         """The frames of the result, one after the other. in_place: as in `frames`"""
