@@ -4,10 +4,10 @@ import sys
 
 import mindspore as ms
 
-from ms_model import device
+from ms_model import device, speed
 from ms_model.half import use_dtype
 from ms_model.networks import load_network, recognise
-from port.errors import run_command
+from port.errors import UsageError, run_command
 from port.infer import infer_arguments, run_inference
 
 
@@ -16,8 +16,10 @@ def load(args):
     device.select(args.device)
     strides = {"keyframe_stride": args.keyframe_stride, "token_stride": args.token_stride}
     net = use_dtype(load_network(args.model, args.weights, **strides), args.dtype, args.device)
-    if not args.eager:
-        net.compile_parts()
+    if args.eager and "compiled" in args.fast:
+        raise UsageError("--fast compiled and --eager exclude each other. Name one of them.")
+    names = args.fast if args.eager else ("compiled", *args.fast)
+    speed.apply(net, names, args.device)
 
     def upscale(lrs, probe):
         net.watch(probe)

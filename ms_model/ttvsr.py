@@ -69,7 +69,7 @@ class TTVSR(VideoSR):
             yield self.probe("frame", frame)
 
     def _frames_together(self, lrs, feats, flows_backward, flows_forward, in_place):
-        """The same with both directions as one batch: they have their weights in common and meet keyframes at the same steps."""
+        """The same with both directions as one batch: they share their weights and meet keyframes at the same steps."""
         t, kept = len(feats), {}
         flows = [F.cat([flows_backward[:, t - 1 - k], flows_forward[:, k - 1]]) for k in range(1, t)]
         steps = zip(range(t), [None, *flows], strict=True)

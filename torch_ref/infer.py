@@ -6,7 +6,7 @@ import torch
 
 from port.errors import run_command
 from port.infer import infer_arguments, run_inference
-from torch_ref import device
+from torch_ref import device, speed
 from torch_ref.half import use_dtype
 from torch_ref.networks import load_network, recognise
 
@@ -16,6 +16,7 @@ def load(args):
     name = device.select(args.device)
     strides = {"keyframe_stride": args.keyframe_stride, "token_stride": args.token_stride}
     net = use_dtype(load_network(args.model, args.weights, **strides), args.dtype, args.device)
+    speed.apply(net, args.fast, args.device)
 
     def upscale(lrs, probe):
         net.watch(probe)
