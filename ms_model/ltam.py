@@ -39,7 +39,7 @@ class Keyframes:
             return new if stored is None else F.cat([stored, new])
         if stored is None:
             # Not a Parameter: those are freed late. Memory of numpy takes no room before it is written.
-            stored = np.empty((self.room * len(new), new.shape[1]), mindspore.dtype_to_nptype(new.dtype))
+            stored = np.empty((self.room * len(new), new.shape[1]), str(new.dtype).lower())
             stored = Tensor.from_numpy(stored)
         stored[self.count * len(new) : (self.count + 1) * len(new)] = new
         return stored
@@ -61,9 +61,9 @@ def _as_rows(tokens):
     return tokens.flatten(start_dim=2).swapaxes(1, 2).reshape(-1, tokens.shape[1])
 
 
-def _count(number):
-    """0, 1, 2, ... as they serve as places."""
-    return F.arange(number).astype(mindspore.int32)
+def _count(number, like):
+    """0, 1, 2, ... of the type of `like`, which holds places."""
+    return F.arange(number).astype(like.dtype)
 
 
 def _unit(tokens):
@@ -109,7 +109,7 @@ class LTAM(nn.Cell):
         rows = self._rows(locations)  # (n, m, tokens)
         similarity = self.probe("corr", self._similarity(query, index, rows))  # (n, m, tokens)
         if count is not None:
-            places = _count(rows.shape[1])[None, :, None]
+            places = _count(rows.shape[1], rows)[None, :, None]
             similarity = F.where(places < count, similarity, F.full_like(similarity, ABSENT))
         winner = self.probe.decide("argmax", similarity.argmax(axis=1).astype(mindspore.int32))  # (n, tokens)
         corr = F.gather_elements(similarity, 1, winner[:, None])  # (n, 1, tokens)
@@ -122,7 +122,8 @@ class LTAM(nn.Cell):
         """Where each token's path passes each keyframe, as a row of what is stored. -> (n, m, tokens)"""
         n, m, columns = locations.shape[0], locations.shape[1] // 2, locations.shape[3]
         position = (locations[:, 1::2] * columns + locations[:, 0::2]).astype(mindspore.int32).flatten(start_dim=2)
-        first = _count(m)[None, :] * n + _count(n)[:, None]  # keyframe by keyframe, of each the clips of the batch
+        # keyframe by keyframe, of each the clips of the batch
+        first = _count(m, position)[None, :] * n + _count(n, position)[:, None]
         return position + first[:, :, None] * position.shape[2]
 
     def _similarity(self, query, index, rows):

@@ -59,7 +59,7 @@ def _as_rows(tokens):
 
 
 def _count(number, like):
-    """0, 1, 2, ... as they serve as places, where `like` is."""
+    """0, 1, 2, ... on the device of `like`, which holds places."""
     return torch.arange(number, device=like.device)
 
 
