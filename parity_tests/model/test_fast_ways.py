@@ -1,9 +1,6 @@
 """Less memory and less time, the same values: frames as they are known, a few frames at a time, directions together, modes."""
 
 import argparse
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +9,6 @@ from parity_tests.model.test_ttvsr import clip, run
 from parity_tests.ops.both import COLUMNS, Recorded, worst
 from port.errors import PortError, UsageError
 from port.models import speed, vsr
-from port.parity import memory
-
-REPO = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture
 def net(side, ttvsr_pair):
@@ -91,44 +84,6 @@ def test_directions_together_in_double_precision(make_ttvsr, seeded, monkeypatch
         apart = run(COLUMNS["torch_ref"](), net, frames)
         out, _ = together(COLUMNS["torch_ref"](), net, frames, monkeypatch)
     assert worst(apart, out) <= 1e-12
-
-
-# ------------------------------------------------------------------------------------------------------------- memory
-
-# Features (64 channels) of a frame and of its backward pass, 512 bytes per pixel; four kinds of tokens of every third frame,
-# 341; the frame itself, its flows and copies of both, 70. All tokens joined anew at each keyframe would add 341 at least.
-PER_PIXEL_AND_FRAME = 1050
-GROWTH = """
-import sys
-import numpy as np
-import ms_model
-from parity_tests.ops.both import COLUMNS
-from port.models import vsr
-from port.parity import memory
-vsr.CHUNK = 4 * 64 * 64  # the same runs of frames for either length
-side = COLUMNS[sys.argv[1]]()
-if sys.argv[1] == "ms_model":
-    side.module("device").one_after_the_other()
-net = side.module("ttvsr").TTVSR(num_blocks=1)
-net._upsample = lambda backward, feat, forward, lr: lr  # works on one frame, and is most of the time
-peaks = []
-for t in (4, 28):
-    frames = side.tensor(np.random.default_rng(0).random((1, t, 3, 64, 64), dtype=np.float32))
-    memory.forget_peak()
-    for _ in net.frames(frames):
-        pass
-    peaks.append(memory.peak_bytes())
-print((peaks[1] - peaks[0]) / (24 * 64 * 64))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not memory.CLEAR.exists(), reason="peaks are counted on Linux only")
-@pytest.mark.parametrize("column", COLUMNS)
-def test_memory_grows_by_what_is_kept_of_a_frame(column):
-    done = subprocess.run([sys.executable, "-c", GROWTH, column], cwd=REPO, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert 400 < float(done.stdout.split()[-1]) < PER_PIXEL_AND_FRAME
 
 
 # -------------------------------------------------------------------------------------------------------------- modes
