@@ -10,13 +10,16 @@ from parity_tests.ops.both import COLUMNS, Recorded, worst
 from port.errors import PortError, UsageError
 from port.models import speed, vsr
 
+
 @pytest.fixture
 def net(side, ttvsr_pair):
     """The network of the column at hand."""
     return ttvsr_pair[list(COLUMNS).index(side.package)]
 
 
-@pytest.mark.parametrize("count, pixels", [(1, 10), (7, 10), (99, vsr.CHUNK // 4), (5, 2 * vsr.CHUNK), (8, vsr.CHUNK // 8)])
+@pytest.mark.parametrize(
+    "count, pixels", [(1, 10), (7, 10), (99, vsr.CHUNK // 4), (5, 2 * vsr.CHUNK), (8, vsr.CHUNK // 8)]
+)
 def test_spans_cover_the_clip_evenly(count, pixels):
     found = vsr.spans(count, pixels)
     assert [i for a, b in found for i in range(a, b)] == list(range(count))
@@ -113,7 +116,9 @@ def test_modes_that_cannot_be_had_are_refused(call, message):
 
 def test_a_device_has_its_defaults_and_a_cpu_none():
     assert speed.chosen([], "torch", "cpu", "ttvsr") == []
-    assert speed.chosen([], "torch", "cuda", "ttvsr") == speed.chosen([], "mindspore", "ascend", "ttvsr") == ["together"]
+    assert (
+        speed.chosen([], "torch", "cuda", "ttvsr") == speed.chosen([], "mindspore", "ascend", "ttvsr") == ["together"]
+    )
     assert speed.chosen([], "torch", "cuda", "basicvsr") == []
 
 

@@ -22,7 +22,9 @@ ROUNDING = "rounding of float32 only"
 MODES = {
     "channels_last": Mode("weights and features with the channels innermost", {"torch": ("cpu", "cuda")}, ROUNDING),
     "compile": Mode("the parts without choices through torch.compile", {"torch": ("cpu", "cuda")}, ROUNDING),
-    "compiled": Mode("the same parts through mindspore.jit, as without --eager", {"mindspore": ("cpu", "ascend")}, "none"),
+    "compiled": Mode(
+        "the same parts through mindspore.jit, as without --eager", {"mindspore": ("cpu", "ascend")}, "none"
+    ),
     "together": Mode(
         "both directions as one batch of two, for more memory",
         {"torch": ("cpu", "cuda"), "mindspore": ("cpu", "ascend")},
@@ -60,7 +62,9 @@ def chosen(names: Sequence[str], framework: str, device: str, network: str) -> l
         if device not in mode.where[framework]:
             raise UsageError(f"--fast {name} needs --device {' or '.join(mode.where[framework])}, found {device}.")
         if network not in mode.networks:
-            raise UsageError(f"--fast {name} is for {' and '.join(mode.networks)}: {network} has weights of its own for each.")
+            raise UsageError(
+                f"--fast {name} is for {' and '.join(mode.networks)}: {network} has weights of its own for each."
+            )
     for pair in EXCLUDE:
         if set(pair) <= set(names):
             raise UsageError(f"--fast: {' and '.join(pair)} exclude each other. Name one of them.")

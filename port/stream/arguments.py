@@ -46,7 +46,9 @@ def infer_arguments(prog: str, devices: Sequence[str], argv: Sequence[str] | Non
     dtype.add_argument(
         "--half", action="store_const", dest="dtype", const="float16", help="the same as --dtype float16"
     )
-    add("--fast", type=fast_names, default=(), metavar="NAME[,NAME]", help="ways to compute faster: docs/speed-modes.md")
+    add(
+        "--fast", type=fast_names, default=(), metavar="NAME[,NAME]", help="ways to compute faster: docs/speed-modes.md"
+    )
     add("--eager", action="store_true", help="compile nothing (MindSpore; PyTorch here never does)")
     add("--json", action="store_true", help="print the result as JSON")
     add("--quiet", action="store_true", help="no progress on stderr")
