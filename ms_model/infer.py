@@ -4,24 +4,26 @@ import sys
 
 import mindspore as ms
 
-from ms_model import device
+from ms_model import device, speed
 from ms_model.half import use_dtype
 from ms_model.networks import load_network, recognise
-from port.errors import run_command
+from port.errors import UsageError, run_command
 from port.infer import infer_arguments, run_inference
 
 
 def load(args):
-    """The network of `args` as a function of arrays: (1, t, 3, h, w) float32 -> (1, t, 3, 4h, 4w) float32"""
+    """The network of `args` as a function of arrays: (1, t, 3, h, w) float32 -> t of (1, 3, 4h, 4w), as they are known"""
     device.select(args.device)
     strides = {"keyframe_stride": args.keyframe_stride, "token_stride": args.token_stride}
     net = use_dtype(load_network(args.model, args.weights, **strides), args.dtype, args.device)
-    if not args.eager:
-        net.compile_parts()
+    if args.eager and "compiled" in args.fast:
+        raise UsageError("--fast compiled and --eager exclude each other. Name one of them.")
+    names = args.fast if args.eager else ("compiled", *args.fast)
+    speed.apply(net, names, args.device)
 
     def upscale(lrs, probe):
         net.watch(probe)
-        return net(ms.Tensor(lrs)).asnumpy()  # records no gradients unless asked to, so no twin of no_grad
+        return (frame.asnumpy() for frame in net.frames(ms.Tensor(lrs)))
 
     return upscale
 

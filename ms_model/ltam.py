@@ -5,7 +5,8 @@ Source: TTVSR, arXiv 2204.04216, section 3.
 
 import mindspore
 import mindspore.ops as F
-from mindspore import nn
+import numpy as np
+from mindspore import Tensor, nn
 
 from ms_model.blocks import conv3x3
 from ms_model.tokens import enlarged_tokens, pixels_to_tokens, tokens_to_pixels
@@ -13,21 +14,35 @@ from port.parity.probe import PASSIVE
 
 SCALES = ("s1", "s2", "s3")  # patches of 1, 1.5 and 2 token strides
 ABSENT = -2.0  # below every cosine
+AT_ONCE = 2**23  # numbers of keyframes' index tokens fetched together: 32 MiB
 
 
 class Keyframes:
-    """Tokens of the keyframes met so far, oldest first, laid side by side: (n, c*S*S, m * tokens)."""
+    """Tokens of the keyframes met so far, oldest first, a token to a row: (m * n * tokens, c*S*S)."""
 
-    def __init__(self):
+    def __init__(self, room=0):
+        """room: memory is set apart for so many keyframes and written in place, without gradients; 0: joined as they come"""
+        self.room, self.count = room, 0
         self.index = None  # what queries are compared with, of unit length
         self.values = {}  # scale -> what they fetch
 
     def append(self, index, values):
         """Add one keyframe. index, values[scale] (n, c*S*S, h/S, w/S)"""
         index, values = as_stored(index, values)
-        self.index = _beside(self.index, index)
+        self.index = self._below(self.index, index)
         for scale in SCALES:
-            self.values[scale] = _beside(self.values.get(scale), values[scale])
+            self.values[scale] = self._below(self.values.get(scale), values[scale])
+        self.count += 1
+
+    def _below(self, stored, new):
+        if not self.room:
+            return new if stored is None else F.cat([stored, new])
+        if stored is None:
+            # Not a Parameter: those are freed late. Memory of numpy takes no room before it is written.
+            stored = np.empty((self.room * len(new), new.shape[1]), str(new.dtype).lower())
+            stored = Tensor.from_numpy(stored)
+        stored[self.count * len(new) : (self.count + 1) * len(new)] = new
+        return stored
 
     def so_far(self):
         """The keyframes of now, which those that come later leave alone."""
@@ -37,26 +52,26 @@ class Keyframes:
 
 
 def as_stored(index, values):
-    """Tokens of one keyframe as they are kept, index tokens of unit length. (n, c*S*S, h/S, w/S) -> (n, c*S*S, tokens)"""
-    return _unit(index.flatten(start_dim=2)), {scale: values[scale].flatten(start_dim=2) for scale in SCALES}
+    """Tokens of one keyframe as they are kept, index tokens of unit length. (n, c*S*S, h/S, w/S) -> (n * tokens, c*S*S)"""
+    return _unit(_as_rows(index)), {scale: _as_rows(values[scale]) for scale in SCALES}
 
 
-def _beside(stored, new):
-    return new if stored is None else F.cat([stored, new], axis=2)
+def _as_rows(tokens):
+    """(n, k, h/S, w/S) -> (n * tokens, k)"""
+    return tokens.flatten(start_dim=2).swapaxes(1, 2).reshape(-1, tokens.shape[1])
+
+
+def _count(number, like):
+    """0, 1, 2, ... of the type of `like`, which holds places."""
+    return F.arange(number).astype(like.dtype)
 
 
 def _unit(tokens):
-    """Each token divided by its length, or by 1e-12 if that is larger. (n, k, p) -> (n, k, p)"""
+    """Each token divided by its length, or by 1e-12 if that is larger. (p, k) -> (p, k)"""
     # Not L2Normalize (epsilon 1e-4) and not ops.norm (NaN gradient at zero). The bound goes under the root, so that the
     # length of an all-zero token has the gradient zero, as in PyTorch.
     squares = (tokens * tokens).sum(axis=1, keepdims=True)
     return tokens / F.sqrt(F.clamp(squares, min=1e-24))
-
-
-def _fetch(stored, position):
-    """Tokens at `position`. stored (n, k, m * tokens), position (n, p) -> (n, k, p)"""
-    n, p = position.shape
-    return F.gather_elements(stored, 2, position[:, None].broadcast_to((n, stored.shape[1], p)))
 
 
 class LTAM(nn.Cell):
@@ -87,42 +102,48 @@ class LTAM(nn.Cell):
     def attend(self, query, anchor, index, stored, locations, count=None):
         """The same on the keyframes' tokens as they are stored.
 
-        index, stored[scale] (n, c*S*S, m * tokens)
+        index, stored[scale] (m * n * tokens, c*S*S), or longer
         count  int32 (1,): only the first so many keyframes are there, the others are room for more; None: all are there
         -> (n, c, h, w), the winner at each token (n, tokens)
         """
-        position = self._positions(locations)  # (n, m, tokens)
-        similarity = self.probe("corr", self._similarity(query, index, position))  # (n, m, tokens)
+        rows = self._rows(locations)  # (n, m, tokens)
+        similarity = self.probe("corr", self._similarity(query, index, rows))  # (n, m, tokens)
         if count is not None:
-            places = F.arange(position.shape[1]).astype(mindspore.int32)[None, :, None]
+            places = _count(rows.shape[1], rows)[None, :, None]
             similarity = F.where(places < count, similarity, F.full_like(similarity, ABSENT))
         winner = self.probe.decide("argmax", similarity.argmax(axis=1).astype(mindspore.int32))  # (n, tokens)
         corr = F.gather_elements(similarity, 1, winner[:, None])  # (n, 1, tokens)
         corr = self.probe("corr_soft", corr.reshape(corr.shape[:2] + locations.shape[2:]))
-        values = self._winning_values(stored, position, winner, locations.shape[2:], anchor.shape[2:])
+        values = self._winning_values(stored, rows, winner, locations.shape[2:], anchor.shape[2:])
         gain = tokens_to_pixels(corr.tile((1, self.stride**2, 1, 1)), self.stride, anchor.shape[2:])
         return anchor + self.fusion(F.cat(values, axis=1)) * gain, winner
 
-    def _positions(self, locations):
-        """Where each token's path passes each keyframe, as an index into its flattened grid."""
-        columns = locations.shape[3]
-        return (locations[:, 1::2] * columns + locations[:, 0::2]).astype(mindspore.int32).flatten(start_dim=2)
+    def _rows(self, locations):
+        """Where each token's path passes each keyframe, as a row of what is stored. -> (n, m, tokens)"""
+        n, m, columns = locations.shape[0], locations.shape[1] // 2, locations.shape[3]
+        position = (locations[:, 1::2] * columns + locations[:, 0::2]).astype(mindspore.int32).flatten(start_dim=2)
+        # keyframe by keyframe, of each the clips of the batch
+        first = _count(m, position)[None, :] * n + _count(n, position)[:, None]
+        return position + first[:, :, None] * position.shape[2]
 
-    def _similarity(self, query, index, position):
+    def _similarity(self, query, index, rows):
         """Cosine between each token and the index token on its path, for every keyframe."""
-        n, m, tokens = position.shape
-        unit = _unit(pixels_to_tokens(query, self.stride).flatten(start_dim=2))
-        first = F.arange(m).astype(mindspore.int32)[None, :, None] * tokens  # where keyframe k starts
-        met = _fetch(index, (position + first).flatten(start_dim=1)).reshape(n, -1, m, tokens)
-        # One keyframe at a time: a sum is rounded by its place in memory, and equal keyframes must tie to the last bit.
-        return F.stack([(met[:, :, k] * unit).sum(axis=1) for k in range(m)], axis=1)
+        n, m, tokens = rows.shape
+        unit = _unit(_as_rows(pixels_to_tokens(query, self.stride)))
+        rows, similar = rows.swapaxes(0, 1).reshape(m, -1), []
+        for k in range(0, m, max(1, AT_ONCE // unit.size)):
+            some = rows[k : k + max(1, AT_ONCE // unit.size)]
+            met = F.gather(index, some.flatten(), 0).reshape(some.shape[0], n * tokens, -1)
+            similar.append((met * unit).sum(axis=2))
+        return F.cat(similar).reshape(m, n, tokens).swapaxes(0, 1)
 
-    def _winning_values(self, stored, position, winner, grid, size):
+    def _winning_values(self, stored, rows, winner, grid, size):
         """The winner's tokens of each scale, pixels back in their places: three (n, c, h, w)."""
-        position = F.gather_elements(position, 1, winner[:, None])[:, 0] + winner * position.shape[2]
+        n, _, count = rows.shape
+        won = F.gather_elements(rows, 1, winner[:, None]).flatten()
         values = []
         for scale in SCALES:
-            tokens = _fetch(stored[scale], position)
+            tokens = F.gather(stored[scale], won, 0).reshape(n, count, -1).swapaxes(1, 2)
             tokens = tokens.reshape(tokens.shape[:2] + grid)
             values.append(self.probe(f"value_{scale}", tokens_to_pixels(tokens, self.stride, size)))
         return values

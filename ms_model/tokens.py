@@ -18,6 +18,8 @@ def pixels_to_tokens(x, stride):
 def tokens_to_pixels(tokens, stride, size):
     """The inverse, zeros in left-over rows and columns. (n, c*S*S, h//S, w//S) -> (n, c, h, w), size = (h, w)"""
     x = F.pixel_shuffle(tokens, stride)
+    if tuple(x.shape[2:]) == tuple(size):
+        return x
     return F.pad(x, (0, size[1] - x.shape[3], 0, size[0] - x.shape[2]))
 
 

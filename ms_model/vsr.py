@@ -6,6 +6,7 @@ from mindspore import nn
 
 from ms_model.blocks import PixelShufflePack, conv3x3, lrelu
 from ms_model.spynet import SPyNet
+from port.models.vsr import spans
 from port.parity.probe import PASSIVE
 
 
@@ -48,6 +49,20 @@ class VideoSR(nn.Cell):
             part.construct = computed_again(part.construct)
         self._upsample = computed_again(self._upsample)
 
+    def construct(self, lrs):
+        return F.stack(list(self._frames(lrs)), axis=1)
+
+    def frames(self, lrs):
+        """The same frame by frame, each as soon as it is known, for less memory. (n, t, 3, h, w) -> t of (n, 3, 4h, 4w)
+
+        For inference: no gradients pass, and keyframes are written in place.
+        """
+        return self._frames(lrs, in_place=True)
+
+    def _frames(self, lrs, in_place=False):
+        """The frames of the result, one after the other. in_place: as in `frames`"""
+        raise NotImplementedError
+
     def check(self, lrs, **options):
         """Raises PortError for frames that the network cannot take."""
         facts = self.facts
@@ -56,16 +71,20 @@ class VideoSR(nn.Cell):
 
     def _flows(self, lrs):
         """Flow from each frame to the next and back. (n, t, 3, h, w) -> two (n, t-1, 2, h, w)"""
-        n, t, c, h, w = lrs.shape
         self.probe.step("flows")
-        if t == 1:
+        if lrs.shape[1] == 1:
             return None, None  # no step asks for one, and tensors without elements are not for every device
-        first, second = lrs[:, :-1].reshape(-1, c, h, w), lrs[:, 1:].reshape(-1, c, h, w)
-        backward = self.probe("flows_backward", self.spynet(first, second).view(n, t - 1, 2, h, w))
+        first, second = lrs[:, :-1], lrs[:, 1:]
+        backward = self.probe("flows_backward", self._flow(first, second))
         if self._is_mirror_extended(lrs):
             return backward, backward.flip((1,))
-        forward = self.probe("flows_forward", self.spynet(second, first).view(n, t - 1, 2, h, w))
-        return backward, forward
+        return backward, self.probe("flows_forward", self._flow(second, first))
+
+    def _flow(self, refs, supps):
+        """Of pairs of pictures, a few at a time. (n, t, 3, h, w) twice -> (n, t, 2, h, w)"""
+        n, t, c, h, w = refs.shape
+        runs = [(refs[:, a:b].reshape(-1, c, h, w), supps[:, a:b].reshape(-1, c, h, w)) for a, b in spans(t, n * h * w)]
+        return F.cat([self.spynet(ref, supp).view(n, -1, 2, h, w) for ref, supp in runs], axis=1)
 
     def _is_mirror_extended(self, lrs):
         """Whether the second half is the first half reversed, for the whole batch: then flows repeat, too."""

@@ -69,6 +69,10 @@ ONLY_PORT = {
     ("recipe.py", "Recipe.__call__"): "an optimiser of MindSpore is called with its gradients",
 }
 ONLY_REFERENCE = {
+    ("speed.py", "_bfloat16"): "MindSpore has no bfloat16 convolution on a CPU; on a GPU it does not run",
+    ("speed.py", "_tf32"): "a GPU's",
+    ("speed.py", "_cuda_graphs"): "a GPU's",
+    ("speed.py", "_recorded"): "a GPU's",
     ("recipe.py", "Recipe.step"): "the same of PyTorch, which finds the gradients at the parameters",
     ("zoo/metric.py", "Accumulating.step"): "the same of PyTorch, which finds the gradients at the parameters",
     ("gate.py", "copying_gate"): "PyTorch's modules may write into what they are given",

@@ -28,34 +28,31 @@ class BasicVSR(VideoSR):
         """Modules without data-dependent control flow, in which most of the time is spent."""
         return self.spynet, self.backward_resblocks, self.forward_resblocks
 
-    def forward(self, lrs):
+    def _frames(self, lrs, in_place=False):
         self.check(lrs)
         t = lrs.shape[1]
         flows_backward, flows_forward = self._flows(lrs)
-        backward = self._propagate("bwd", self.backward_resblocks, lrs, backward_steps(flows_backward, t))
-        forward = self._propagate("fwd", self.forward_resblocks, lrs, forward_steps(flows_forward, t))
-        frames = []
-        for i in range(t):
+        backward = dict(self._propagate("bwd", self.backward_resblocks, lrs, backward_steps(flows_backward, t)))
+        steps = forward_steps(flows_forward, t)
+        for i, forward in self._propagate("fwd", self.forward_resblocks, lrs, steps):
             self.probe.step(f"up.{i:02d}")
-            frames.append(self.probe("frame", self._upsample(backward[i], forward[i], lrs[:, i])))
-        return torch.stack(frames, dim=1)
+            yield self.probe("frame", self._upsample(backward.pop(i), forward, lrs[:, i]))
 
     def _propagate(self, name, trunk, lrs, steps):
         """Carry features along the clip in one direction, which knows nothing of the other.
 
         lrs (n, t, 3, h, w); steps: (frame, flow (n, 2, h, w) to the frame before it in this direction, or None)
-        -> list over frames of (n, c, h, w)
+        -> (frame, (n, c, h, w)) in the order of the steps
         """
-        n, t, _, h, w = lrs.shape
+        n, _, _, h, w = lrs.shape
         prop = lrs.new_zeros(n, self.mid_channels, h, w)
-        propagated = [None] * t
         for i, flow in steps:
             self.probe.step(f"{name}.{i:02d}")
             if flow is not None:
                 prop = self.probe("warped_feat_prop", flow_warp(prop, flow, padding="zeros"))
             prop = trunk(torch.cat([lrs[:, i], prop], dim=1))
-            propagated[i] = prop = self.probe("feat_prop", prop)
-        return propagated
+            prop = self.probe("feat_prop", prop)
+            yield i, prop
 
     def _upsample(self, backward, forward, lr):
         """Fuse both directions and enlarge. (n, c, h, w) twice, lr (n, 3, h, w) -> (n, 3, 4h, 4w)"""

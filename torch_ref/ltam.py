@@ -13,21 +13,33 @@ from torch_ref.tokens import enlarged_tokens, pixels_to_tokens, tokens_to_pixels
 
 SCALES = ("s1", "s2", "s3")  # patches of 1, 1.5 and 2 token strides
 ABSENT = -2.0  # below every cosine
+AT_ONCE = 2**23  # numbers of keyframes' index tokens fetched together: 32 MiB
 
 
 class Keyframes:
-    """Tokens of the keyframes met so far, oldest first, laid side by side: (n, c*S*S, m * tokens)."""
+    """Tokens of the keyframes met so far, oldest first, a token to a row: (m * n * tokens, c*S*S)."""
 
-    def __init__(self):
+    def __init__(self, room=0):
+        """room: memory is set apart for so many keyframes and written in place, without gradients; 0: joined as they come"""
+        self.room, self.count = room, 0
         self.index = None  # what queries are compared with, of unit length
         self.values = {}  # scale -> what they fetch
 
     def append(self, index, values):
         """Add one keyframe. index, values[scale] (n, c*S*S, h/S, w/S)"""
         index, values = as_stored(index, values)
-        self.index = _beside(self.index, index)
+        self.index = self._below(self.index, index)
         for scale in SCALES:
-            self.values[scale] = _beside(self.values.get(scale), values[scale])
+            self.values[scale] = self._below(self.values.get(scale), values[scale])
+        self.count += 1
+
+    def _below(self, stored, new):
+        if not self.room:
+            return new if stored is None else torch.cat([stored, new])
+        if stored is None:
+            stored = new.new_empty(self.room * len(new), new.shape[1])
+        stored[self.count * len(new) : (self.count + 1) * len(new)] = new
+        return stored
 
     def so_far(self):
         """The keyframes of now, which those that come later leave alone."""
@@ -37,17 +49,18 @@ class Keyframes:
 
 
 def as_stored(index, values):
-    """Tokens of one keyframe as they are kept, index tokens of unit length. (n, c*S*S, h/S, w/S) -> (n, c*S*S, tokens)"""
-    return F.normalize(index.flatten(2), dim=1, eps=1e-12), {scale: values[scale].flatten(2) for scale in SCALES}
+    """Tokens of one keyframe as they are kept, index tokens of unit length. (n, c*S*S, h/S, w/S) -> (n * tokens, c*S*S)"""
+    return F.normalize(_as_rows(index), dim=1, eps=1e-12), {scale: _as_rows(values[scale]) for scale in SCALES}
 
 
-def _beside(stored, new):
-    return new if stored is None else torch.cat([stored, new], dim=2)
+def _as_rows(tokens):
+    """(n, k, h/S, w/S) -> (n * tokens, k)"""
+    return tokens.flatten(2).transpose(1, 2).reshape(-1, tokens.shape[1])
 
 
-def _fetch(stored, position):
-    """Tokens at `position`. stored (n, k, m * tokens), position (n, p) -> (n, k, p)"""
-    return torch.gather(stored, 2, position[:, None].expand(-1, stored.shape[1], -1))
+def _count(number, like):
+    """0, 1, 2, ... on the device of `like`, which holds places."""
+    return torch.arange(number, device=like.device)
 
 
 class LTAM(nn.Module):
@@ -78,41 +91,47 @@ class LTAM(nn.Module):
     def attend(self, query, anchor, index, stored, locations, count=None):
         """The same on the keyframes' tokens as they are stored.
 
-        index, stored[scale] (n, c*S*S, m * tokens)
+        index, stored[scale] (m * n * tokens, c*S*S), or longer
         count  int32 (1,): only the first so many keyframes are there, the others are room for more; None: all are there
         -> (n, c, h, w), the winner at each token (n, tokens)
         """
-        position = self._positions(locations)  # (n, m, tokens)
-        similarity = self.probe("corr", self._similarity(query, index, position))  # (n, m, tokens)
+        rows = self._rows(locations)  # (n, m, tokens)
+        similarity = self.probe("corr", self._similarity(query, index, rows))  # (n, m, tokens)
         if count is not None:
-            places = torch.arange(position.shape[1], device=position.device)[None, :, None]
+            places = _count(rows.shape[1], rows)[None, :, None]
             similarity = torch.where(places < count, similarity, torch.full_like(similarity, ABSENT))
         winner = self.probe.decide("argmax", similarity.argmax(dim=1))  # (n, tokens)
         corr = torch.gather(similarity, 1, winner[:, None])  # (n, 1, tokens)
         corr = self.probe("corr_soft", corr.unflatten(2, locations.shape[2:]))
-        values = self._winning_values(stored, position, winner, locations.shape[2:], anchor.shape[2:])
+        values = self._winning_values(stored, rows, winner, locations.shape[2:], anchor.shape[2:])
         gain = tokens_to_pixels(corr.repeat(1, self.stride**2, 1, 1), self.stride, anchor.shape[2:])
         return anchor + self.fusion(torch.cat(values, dim=1)) * gain, winner
 
-    def _positions(self, locations):
-        """Where each token's path passes each keyframe, as an index into its flattened grid."""
-        columns = locations.shape[3]
-        return (locations[:, 1::2] * columns + locations[:, 0::2]).long().flatten(2)
+    def _rows(self, locations):
+        """Where each token's path passes each keyframe, as a row of what is stored. -> (n, m, tokens)"""
+        n, m, columns = locations.shape[0], locations.shape[1] // 2, locations.shape[3]
+        position = (locations[:, 1::2] * columns + locations[:, 0::2]).long().flatten(2)
+        # keyframe by keyframe, of each the clips of the batch
+        first = _count(m, position)[None, :] * n + _count(n, position)[:, None]
+        return position + first[:, :, None] * position.shape[2]
 
-    def _similarity(self, query, index, position):
+    def _similarity(self, query, index, rows):
         """Cosine between each token and the index token on its path, for every keyframe."""
-        _, m, tokens = position.shape
-        unit = F.normalize(pixels_to_tokens(query, self.stride).flatten(2), dim=1, eps=1e-12)
-        first = torch.arange(m, device=position.device)[None, :, None] * tokens  # where keyframe k starts
-        met = _fetch(index, (position + first).flatten(1)).unflatten(2, (m, tokens))
-        # One keyframe at a time: a sum is rounded by its place in memory, and equal keyframes must tie to the last bit.
-        return torch.stack([(met[:, :, k] * unit).sum(dim=1) for k in range(m)], dim=1)
+        n, m, tokens = rows.shape
+        unit = F.normalize(_as_rows(pixels_to_tokens(query, self.stride)), dim=1, eps=1e-12)
+        rows, similar = rows.transpose(0, 1).reshape(m, -1), []
+        for k in range(0, m, max(1, AT_ONCE // unit.numel())):
+            some = rows[k : k + max(1, AT_ONCE // unit.numel())]
+            met = index.index_select(0, some.flatten()).view(some.shape[0], n * tokens, -1)
+            similar.append((met * unit).sum(dim=2))
+        return torch.cat(similar).view(m, n, tokens).transpose(0, 1)
 
-    def _winning_values(self, stored, position, winner, grid, size):
+    def _winning_values(self, stored, rows, winner, grid, size):
         """The winner's tokens of each scale, pixels back in their places: three (n, c, h, w)."""
-        position = torch.gather(position, 1, winner[:, None])[:, 0] + winner * position.shape[2]
+        n, _, count = rows.shape
+        won = torch.gather(rows, 1, winner[:, None]).flatten()
         values = []
         for scale in SCALES:
-            tokens = _fetch(stored[scale], position).unflatten(2, grid)
+            tokens = stored[scale].index_select(0, won).view(n, count, -1).transpose(1, 2).unflatten(2, grid)
             values.append(self.probe(f"value_{scale}", tokens_to_pixels(tokens, self.stride, size)))
         return values

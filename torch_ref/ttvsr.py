@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from port.models import ttvsr as facts
+from port.models.vsr import spans
 from torch_ref.blocks import ResidualTrunk
 from torch_ref.ltam import LTAM, Keyframes
 from torch_ref.vsr import VideoSR, backward_steps, computed_again, forward_steps
@@ -30,6 +31,7 @@ class TTVSR(VideoSR):
         self.mid_channels = mid_channels
         self.token_stride = token_stride
         self.keyframe_stride = keyframe_stride
+        self.directions = "apart"  # or "together": as one batch of two, for more memory
         self.feat_extractor = ResidualTrunk(3, mid_channels, 5)
         self.LTAM = LTAM(mid_channels, token_stride)
         self.resblocks = ResidualTrunk(2 * mid_channels, mid_channels, num_blocks)
@@ -50,27 +52,45 @@ class TTVSR(VideoSR):
         # Keyframes are added to later; computed again, the attention must see those of now.
         self.LTAM.forward = lambda query, anchor, met, places: attend(query, anchor, met.so_far(), places)
 
-    def forward(self, lrs):
+    def _frames(self, lrs, in_place=False):
         self.check(lrs, token_stride=self.token_stride)
         t = lrs.shape[1]
         flows_backward, flows_forward = self._flows(lrs)
         feats = self._features(lrs)
+        if self.directions == "together":
+            yield from self._frames_together(lrs, feats, flows_backward, flows_forward, in_place)
+            return
         steps = backward_steps(flows_backward, t)
-        backward = self._propagate("bwd", feats, steps, self._backward_keyframes(t))
+        backward = dict(self._propagate("bwd", feats, steps, self._backward_keyframes(t), in_place))
         steps = forward_steps(flows_forward, t)
-        forward = self._propagate("fwd", feats, steps, self._forward_keyframes(t))
-        frames = []
+        for i, forward in self._propagate("fwd", feats, steps, self._forward_keyframes(t), in_place):
+            self.probe.step(f"up.{i:02d}")
+            frame = self._upsample(backward.pop(i), feats[i], forward, lrs[:, i])
+            feats[i] = None  # nothing looks at it any more
+            yield self.probe("frame", frame)
+
+    def _frames_together(self, lrs, feats, flows_backward, flows_forward, in_place):
+        """The same with both directions as one batch: they share their weights and meet keyframes at the same steps."""
+        t, kept = len(feats), {}
+        flows = [torch.cat([flows_backward[:, t - 1 - k], flows_forward[:, k - 1]]) for k in range(1, t)]
+        steps = zip(range(t), [None, *flows], strict=True)
+        for i, both in self._propagate("bwd", BothWays(feats), steps, self._forward_keyframes(t), in_place):
+            self.probe.step(f"fwd.{i:02d}")
+            kept["bwd", t - 1 - i], kept["fwd", i] = both.chunk(2)
         for i in range(t):
             self.probe.step(f"up.{i:02d}")
-            frame = self._upsample(backward[i], feats[:, i], forward[i], lrs[:, i])
-            frames.append(self.probe("frame", frame))
-        return torch.stack(frames, dim=1)
+            yield self.probe("frame", self._upsample(kept.pop(("bwd", i)), feats[i], kept.pop(("fwd", i)), lrs[:, i]))
+            feats[i] = None
 
     def _features(self, lrs):
-        """(n, t, 3, h, w) -> (n, t, c, h, w)"""
+        """Of every frame, a few at a time. (n, t, 3, h, w) -> list of t times (n, c, h, w)"""
         n, t, c, h, w = lrs.shape
         self.probe.step("features")
-        return self.feat_extractor(lrs.reshape(-1, c, h, w)).view(n, t, -1, h, w)
+        feats = []
+        for a, b in spans(t, n * h * w):
+            run = self.feat_extractor(lrs[:, a:b].reshape(-1, c, h, w)).view(n, b - a, -1, h, w)
+            feats += [run[:, i] for i in range(b - a)]
+        return feats
 
     def _backward_keyframes(self, t):
         return range(t - 1, 0, -self.keyframe_stride)
@@ -78,29 +98,29 @@ class TTVSR(VideoSR):
     def _forward_keyframes(self, t):
         return range(0, t, self.keyframe_stride)
 
-    def _propagate(self, name, feats, steps, keyframe_indices):
+    def _propagate(self, name, feats, steps, keyframe_indices, in_place):
         """Carry features along the clip in one direction.
 
-        feats (n, t, c, h, w); steps: (frame, flow (n, 2, h, w) to the frame before it in this direction, or None)
-        -> list over frames of (n, c, h, w)
+        feats (n, c, h, w) of each frame; steps: (frame, flow (n, 2, h, w) to the frame before it in this direction, or None)
+        in_place: keyframes are kept where there is room for all from the beginning, without gradients
+        -> (frame, (n, c, h, w)) in the order of the steps
         """
-        n, t, _, h, w = feats.shape
+        n, _, h, w = feats[0].shape
         grid = (h // self.token_stride, w // self.token_stride)
-        fresh = identity_locations(n, *grid, like=feats)
-        keyframes, locations = Keyframes(), fresh[:, :0]
-        prop = torch.zeros_like(feats[:, 0])
-        propagated = [None] * t
+        fresh = identity_locations(n, *grid, like=feats[0])
+        keyframes, locations = Keyframes(len(keyframe_indices) if in_place else 0), fresh[:, :0]
+        prop = torch.zeros_like(feats[0])
         for i, flow in steps:
             self.probe.step(f"{name}.{i:02d}")
             if flow is not None:
                 prop, locations = self._follow(prop, locations, flow, grid)
-                prop = self.probe("ltam_out", self.LTAM(feats[:, i], prop, keyframes, locations))
-            prop = self.resblocks(torch.cat([feats[:, i], prop], dim=1))
-            propagated[i] = prop = self.probe("feat_prop", prop)
+                prop = self.probe("ltam_out", self.LTAM(feats[i], prop, keyframes, locations))
+            prop = self.resblocks(torch.cat([feats[i], prop], dim=1))
+            prop = self.probe("feat_prop", prop)
             if i in keyframe_indices:
-                keyframes.append(*self.LTAM.tokenize(feats[:, i], prop))
+                keyframes.append(*self.LTAM.tokenize(feats[i], prop))
                 locations = torch.cat([locations, fresh], dim=1)
-        return propagated
+            yield i, prop
 
     def _follow(self, prop, locations, flow, grid):
         """Warp the propagated features and the keyframes' location maps to the next frame."""
@@ -111,3 +131,13 @@ class TTVSR(VideoSR):
     def _upsample(self, backward, feat, forward, lr):
         """Fuse both directions and enlarge. (n, c, h, w) three times, lr (n, 3, h, w) -> (n, 3, 4h, 4w)"""
         return self._enlarge(torch.cat([backward, feat, forward], dim=1), lr)
+
+
+class BothWays:
+    """Features in the order of steps: of the backward pass, and of the forward one behind it in the batch. (2n, c, h, w)"""
+
+    def __init__(self, feats):
+        self.feats = feats
+
+    def __getitem__(self, step):
+        return torch.cat([self.feats[-1 - step], self.feats[step]])

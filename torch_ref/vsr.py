@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from port.models.vsr import spans
 from port.parity.probe import PASSIVE
 from torch_ref.blocks import PixelShufflePack, conv3x3, lrelu
 from torch_ref.spynet import SPyNet
@@ -49,6 +50,21 @@ class VideoSR(nn.Module):
             part.forward = computed_again(part.forward)
         self._upsample = computed_again(self._upsample)
 
+    def forward(self, lrs):
+        return torch.stack(list(self._frames(lrs)), dim=1)
+
+    @torch.no_grad()
+    def frames(self, lrs):
+        """The same frame by frame, each as soon as it is known, for less memory. (n, t, 3, h, w) -> t of (n, 3, 4h, 4w)
+
+        For inference: no gradients pass, and keyframes are written in place.
+        """
+        yield from self._frames(lrs, in_place=True)
+
+    def _frames(self, lrs, in_place=False):
+        """The frames of the result, one after the other. in_place: as in `frames`"""
+        raise NotImplementedError
+
     def check(self, lrs, **options):
         """Raises PortError for frames that the network cannot take."""
         facts = self.facts
@@ -57,16 +73,21 @@ class VideoSR(nn.Module):
 
     def _flows(self, lrs):
         """Flow from each frame to the next and back. (n, t, 3, h, w) -> two (n, t-1, 2, h, w)"""
-        n, t, c, h, w = lrs.shape
+        n, t, _, h, w = lrs.shape
         self.probe.step("flows")
         if t == 1:
             return lrs.new_zeros(n, 0, 2, h, w), lrs.new_zeros(n, 0, 2, h, w)
-        first, second = lrs[:, :-1].reshape(-1, c, h, w), lrs[:, 1:].reshape(-1, c, h, w)
-        backward = self.probe("flows_backward", self.spynet(first, second).view(n, t - 1, 2, h, w))
+        first, second = lrs[:, :-1], lrs[:, 1:]
+        backward = self.probe("flows_backward", self._flow(first, second))
         if self._is_mirror_extended(lrs):
             return backward, backward.flip(1)
-        forward = self.probe("flows_forward", self.spynet(second, first).view(n, t - 1, 2, h, w))
-        return backward, forward
+        return backward, self.probe("flows_forward", self._flow(second, first))
+
+    def _flow(self, refs, supps):
+        """Of pairs of pictures, a few at a time. (n, t, 3, h, w) twice -> (n, t, 2, h, w)"""
+        n, t, c, h, w = refs.shape
+        runs = [(refs[:, a:b].reshape(-1, c, h, w), supps[:, a:b].reshape(-1, c, h, w)) for a, b in spans(t, n * h * w)]
+        return torch.cat([self.spynet(ref, supp).view(n, -1, 2, h, w) for ref, supp in runs], dim=1)
 
     def _is_mirror_extended(self, lrs):
         """Whether the second half is the first half reversed, for the whole batch: then flows repeat, too."""

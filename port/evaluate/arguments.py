@@ -7,6 +7,7 @@ from pathlib import Path
 
 from port.data.sets import DEGRADATIONS, SETS
 from port.metrics.score import CHANNELS
+from port.models.speed import fast_names
 from port.models.ttvsr import KEYFRAME_STRIDE, TOKEN_STRIDE
 
 STATE = Path(".cache/evaluate")
@@ -20,6 +21,7 @@ def evaluate_arguments(prog: str, devices: Sequence[str], argv: Sequence[str] | 
     parser = argparse.ArgumentParser(prog=prog, description="Score a network on a data set.")
     add_what(parser)
     parser.add_argument("--device", default=devices[0], choices=devices)
+    parser.add_argument("--fast", type=fast_names, default=(), metavar="NAME[,NAME]", help="see docs/speed-modes.md")
     parser.add_argument("--state", type=Path, default=STATE, help=f"folder for finished clips (default: {STATE})")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)  # names of clips; started by --devices
     parser.set_defaults(model="auto", dtype="float32", argv=list(sys.argv[1:] if argv is None else argv))

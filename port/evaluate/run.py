@@ -92,6 +92,7 @@ def identify(args: Namespace, conditions: Conditions, framework: dict) -> dict[s
         "version": framework["version"],
         "device": args.device,
         "eager": args.eager,
+        **({"fast": list(args.fast)} if args.fast else {}),
     }
 
 

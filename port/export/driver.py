@@ -105,9 +105,9 @@ class Stored:
 
     def append(self, tokens: Sequence[np.ndarray]) -> None:
         """Add one keyframe, at every place of its own grid."""
-        width = tokens[0].shape[2]
+        count = len(tokens[0])
         for room, new in zip(self.tokens, tokens, strict=True):
-            room[:, :, self.count * width : (self.count + 1) * width] = new
+            room[self.count * count : (self.count + 1) * count] = new
         self.held = [self.hold(room) for room in self.tokens]
         self.locations[0, 2 * self.count : 2 * self.count + 2] = self.fresh
         self.count += 1

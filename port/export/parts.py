@@ -63,8 +63,8 @@ def parts_of(sizes: Sizes) -> dict[str, Part]:
     rows, columns = sizes.grid
     numbers = sizes.mid_channels * sizes.token_stride**2  # in a token
     locations = (1, 2 * sizes.keyframes, rows, columns)
-    one = dict.fromkeys(("index", *SCALES), (1, numbers, rows * columns))
-    stored = dict.fromkeys(one, (1, numbers, sizes.keyframes * rows * columns))
+    one = dict.fromkeys(("index", *SCALES), (rows * columns, numbers))
+    stored = dict.fromkeys(one, (sizes.keyframes * rows * columns, numbers))
     enlarged = (1, 3, facts.SCALE * sizes.height, facts.SCALE * sizes.width)
     return {
         "flow": Part({"ref": frame, "supp": frame}, {"flow": flow}),

@@ -8,7 +8,17 @@ OFFICIAL_CHANNELS = 64  # mid channels of every published checkpoint
 FLOW_MULTIPLE = 32  # pixels; SPyNet resizes frames up to the next multiple of it along each side
 MIN_SIZE = 64  # pixels; smaller frames leave SPyNet too little to look at
 LRELU_SLOPE = 0.1
+CHUNK = 2**18  # pixels that flow network and feature extractor are given at once: some 0.2 GB in between
 VALUE_MARGIN = 0.5  # frames may leave [0, 1] by this much (noise, sharpening) before a warning
+
+
+def spans(count: int, pixels: int) -> list[tuple[int, int]]:
+    """Cut `count` frames of `pixels` pixels each (those of a whole batch) into runs [first, last) of at most CHUNK pixels.
+
+    Runs differ by one frame at most, so that compiled parts meet two shapes and no more; a frame is never cut.
+    """
+    runs = -(-count // max(1, CHUNK // pixels))
+    return [(count * k // runs, count * (k + 1) // runs) for k in range(runs)]
 
 
 def check_counts(title: str, **counts: int) -> None:

@@ -18,10 +18,10 @@ SKIP = 'F.interpolate(lr, size=x.shape[2:], mode="bilinear", align_corners=False
 FOLLOW = "flow_warp(prop, flow))"
 POOL = "F.adaptive_avg_pool2d(flow, grid) / self.token_stride"
 CARRIED = 'self.probe.decide("location", warp_locations(locations, token_flow))'
-TOKENS = "self.LTAM.tokenize(feats[:, i], prop)"
-ATTEND = "self.LTAM(feats[:, i], prop, keyframes, locations)"
-MERGED = "self.resblocks(F.cat([feats[:, i], prop], axis=1))"
-UPSAMPLE = "self._upsample(backward[i], feats[:, i], forward[i], lrs[:, i])"
+TOKENS = "self.LTAM.tokenize(feats[i], prop)"
+ATTEND = "self.LTAM(feats[i], prop, keyframes, locations)"
+MERGED = "self.resblocks(F.cat([feats[i], prop], axis=1))"
+UPSAMPLE = "self._upsample(backward.pop(i), feats[i], forward, lrs[:, i])"
 FUSED = "F.cat([backward, feat, forward], axis=1)"
 UNSHUFFLE = "F.pixel_unshuffle(x[:, :, : rows * stride, : columns * stride], stride)"
 FOLD = "F.fold(patches, laid_out, patch, stride=patch)"
@@ -53,7 +53,7 @@ FAULTS = [
     _flow("flow of the level before left out", "flow = flow + self.basic_module[level]", "flow = self.basic_module[level]", "spynet", "forward", "missing_term", ""),
     _flow("ReLU behind the last layer", "activate=i < last", "activate=True", "spynet.basic_module.*", "forward", "activation slope", ""),
     _flow("x and y of the flow exchanged", "F.stack([flow[:, 0] * (w / size[1]), flow[:, 1] * (h / size[0])], axis=1)", "F.stack([flow[:, 1] * (h / size[0]), flow[:, 0] * (w / size[1])], axis=1)", "spynet", "forward", "permuted_channels", "49"),
-    _common("flow of the other direction", "self.spynet(second, first)", "self.spynet(first, second)", ".", "forward", "exchanged shift", "142"),
+    _common("flow of the other direction", "self._flow(second, first)", "self._flow(first, second)", ".", "forward", "exchanged shift", "142"),
     # warp
     _warp("zeros around the picture", "padding_mode=padding", 'padding_mode="zeros"', "spynet .", "forward", "border", "47"),
     _warp("align_corners of the warp", "padding, align_corners=True)", "padding, align_corners=False)", "spynet .", "forward", "align_corners affine", "49"),
@@ -76,26 +76,26 @@ FAULTS = [
     _ltam("scales of the tokens exchanged", '"s2": s2, "s3": s3', '"s2": s3, "s3": s2', "LTAM", "forward", "exchanged", ""),
     _ltam("middle tokens of the largest patch", "enlarged_tokens(prop, s, 3 * s // 2)", "enlarged_tokens(prop, s, 2 * s)", ".", "forward", "exchanged", "", "*/token_s2"),
     _ltam("smallest for largest similarity", "similarity.argmax(axis=1)", "similarity.argmin(axis=1)", "LTAM", "forward", "wrong_choice", "63"),
-    _ltam("query not of unit length", "_unit(pixels_to_tokens(query, self.stride).flatten(start_dim=2))", "pixels_to_tokens(query, self.stride).flatten(start_dim=2)", "LTAM", "forward", "scale", "23"),
+    _ltam("query not of unit length", "_unit(_as_rows(pixels_to_tokens(query, self.stride)))", "_as_rows(pixels_to_tokens(query, self.stride))", "LTAM", "forward", "scale", "23"),
     _ltam("epsilon beside the length", "tokens / F.sqrt(F.clamp(squares, min=1e-24))", "tokens / (F.sqrt(F.clamp(squares, min=1e-24)) + 1e-2)", "LTAM", "forward", "epsilon scale", "23"),
     _ltam("gain left out", "self.fusion(F.cat(values, axis=1)) * gain", "self.fusion(F.cat(values, axis=1))", "LTAM", "forward", "missing_term scale", ""),
     _ltam("anchor left out", "return anchor + self.fusion", "return self.fusion", "LTAM", "forward", "missing_term", ""),
     _ltam("values in another order", "F.cat(values, axis=1)", "F.cat(values[::-1], axis=1)", "LTAM", "forward", "permuted_channels", ""),
     _ltam("rows and columns of the locations exchanged", "locations[:, 1::2] * columns + locations[:, 0::2]", "locations[:, 0::2] * columns + locations[:, 1::2]", "LTAM", "forward", "permuted_pixels", "49 66"),
-    _ltam("similarity with the first keyframe", "(position + first)", "position.broadcast_to((n, m, tokens))", "LTAM", "forward", "wrong_choice permuted_channels exchanged", "64"),
+    _ltam("similarity with the first keyframe", "F.gather(index, some.flatten(), 0)", "F.gather(index, (some % (n * tokens)).flatten(), 0)", "LTAM", "forward", "wrong_choice permuted_channels exchanged", "64"),
     _tokens("space to depth for pixel unshuffle", UNSHUFFLE, SPACE, ". LTAM", "forward", "permuted_channels", "53"),
     _tokens("folded by a reshape", FOLD, "patches.reshape(*x.shape[:2], h * patch // stride, w * patch // stride)", ".", "forward", "permuted_pixels pooling_replaced", "51"),
     _tokens("resizing for adaptive pooling", GROW, 'F.interpolate(enlarged, size=(h, w), mode="nearest")', ".", "forward", "pooling_replaced interpolation_mode", "40"),
     # fusion and reconstruction
     _glue("query of the wrong frame", ATTEND, ATTEND.replace("i]", "i - 1]"), ".", "forward", "shift", "142"),
-    _glue("features and propagated ones exchanged", MERGED, MERGED.replace("feats[:, i], prop", "prop, feats[:, i]"), ".", "forward", "permuted_channels", ""),
-    _glue("propagation that starts at one", "F.zeros_like(feats[:, 0])", "F.ones_like(feats[:, 0])", ".", "forward", "offset", ""),
+    _glue("features and propagated ones exchanged", MERGED, MERGED.replace("feats[i], prop", "prop, feats[i]"), ".", "forward", "permuted_channels", ""),
+    _glue("propagation that starts at one", "F.zeros_like(feats[0])", "F.ones_like(feats[0])", ".", "forward", "offset", ""),
     _glue("directions exchanged", FUSED, "F.cat([forward, feat, backward], axis=1)", ".", "forward", "permuted_channels", ""),
-    _glue("features of the wrong frame", UPSAMPLE, UPSAMPLE.replace("feats[:, i]", "feats[:, i - 1]"), ".", "forward", "shift", "142"),
+    _glue("features of the wrong frame", UPSAMPLE, UPSAMPLE.replace("feats[i]", "feats[min(i + 1, t - 1)]"), ".", "forward", "shift", "142"),
     _common("skip left out", f"x + {SKIP}", "x", ".", "forward", "missing_term exchanged", ""),
     _common("skip bicubic", SKIP, SKIP.replace("bilinear", "bicubic"), ".", "forward", "interpolation_mode", "44"),
     _common("align_corners of the skip", SKIP, SKIP.replace("False", "True"), ".", "forward", "align_corners", "46"),
-    _glue("frames in reverse", "F.stack(frames, axis=1)", "F.stack(frames[::-1], axis=1)", ".", "forward", "permuted_channels permuted_pixels", "142"),
+    _common("frames in reverse", "F.stack(list(self._frames(lrs)), axis=1)", "F.stack(list(self._frames(lrs))[::-1], axis=1)", ".", "forward", "permuted_channels permuted_pixels", "142"),
     _glue("half precision in the propagation", MERGED, MERGED.replace("axis=1)", 'axis=1).astype("float16").astype("float32")'), ".", "forward", "half_cast", "116"),
     _blocks("depth to space for pixel shuffle", SHUFFLE, DEPTH, "upsample1 upsample2", "forward", "permuted_pixels permuted_channels", "52"),
     _blocks("slope of the trunk", "nn.LeakyReLU(LRELU_SLOPE)", "nn.LeakyReLU()", "feat_extractor.main.1 resblocks.main.1", "forward", "slope", "26"),

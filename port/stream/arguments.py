@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from port.models import ttvsr as facts
+from port.models.speed import fast_names
 from port.models.table import NETWORKS
 from port.stream.choose import OVERLAP, TILE_OVERLAP, Wanted
 
@@ -44,6 +45,9 @@ def infer_arguments(prog: str, devices: Sequence[str], argv: Sequence[str] | Non
     dtype.add_argument("--dtype", default=DTYPES[0], choices=DTYPES, help="element type of the convolutions' work")
     dtype.add_argument(
         "--half", action="store_const", dest="dtype", const="float16", help="the same as --dtype float16"
+    )
+    add(
+        "--fast", type=fast_names, default=(), metavar="NAME[,NAME]", help="ways to compute faster: docs/speed-modes.md"
     )
     add("--eager", action="store_true", help="compile nothing (MindSpore; PyTorch here never does)")
     add("--json", action="store_true", help="print the result as JSON")

@@ -11,9 +11,9 @@ from port.errors import PortError
 from port.models.table import facts_of
 from port.parity.memory import peak_bytes
 from port.stream.job import Job
-from port.stream.network import NetworkProgress, crop_output, finish, prepare
+from port.stream.network import NetworkProgress, crop_output, finish, frames_of, prepare
 from port.stream.run import Run
-from port.stream.tiles import in_tiles, tile_count
+from port.stream.tiles import in_tiles, kept, tile_count
 from port.stream.windows import Window, cut, plan
 from port.video.clip import Clip
 
@@ -33,10 +33,10 @@ def enlarge(run: Run, job: Job, load: Callable, display: Progress) -> list[Windo
             run.note("network ...")
             bar = NetworkProgress(display, steps_left(run, job))
         with run.stage("network"), _memory_errors(window, run.size):
-            output = through_network(run, window, frames, lambda x: upscale(x, bar))  # noqa: B023  (called here)
+            output = collect(run, window, through_network(run, window, frames, lambda x: upscale(x, bar)))  # noqa: B023
         with run.stage("write"):
             job.begin(asdict(run.choice))
-            job.store(window, output[0] if run.kind == "array" else finish(output))
+            job.store(window, output)
         run.computed += window.keep_to - window.keep_from
         del output
         run.memory.append((window.keep_to, peak_bytes()))
@@ -44,13 +44,28 @@ def enlarge(run: Run, job: Job, load: Callable, display: Progress) -> list[Windo
     return windows
 
 
-def through_network(run: Run, window: Window, frames: list[np.ndarray], upscale: Callable) -> np.ndarray:
-    """The frames of a window that are kept, enlarged. -> (1, t, 3, 4h, 4w) float32"""
+def through_network(run: Run, window: Window, frames: list[np.ndarray], upscale: Callable) -> Iterator[np.ndarray]:
+    """The frames of a window that are kept, enlarged, as they are known. -> (1, 1, 3, 4h, 4w) float32 each"""
     stride, choice = run.args.token_stride, run.choice
     given = prepare(Clip(np.stack(frames), None, []), stride)
     keep = slice(window.keep_from - window.start, window.keep_to - window.start)
-    output = in_tiles(upscale, given, keep, choice.tile, choice.tile_overlap, stride)
-    return crop_output(output, keep.stop - keep.start, run.size)
+    if tile_count(run.size, choice.tile, choice.tile_overlap, stride) == 1:
+        output = kept(upscale(given), keep)
+    else:
+        output = frames_of(in_tiles(upscale, given, keep, choice.tile, choice.tile_overlap, stride))
+    return (crop_output(frame[:, None], 1, run.size) for frame in output)
+
+
+def collect(run: Run, window: Window, frames: Iterator[np.ndarray]) -> np.ndarray:
+    """As a piece holds them: (t, 3, 4h, 4w) float32 for arrays, else (t, 4h, 4w, 3) uint8, a quarter of the memory."""
+    count, piece, found = window.keep_to - window.keep_from, None, 0
+    for found, frame in enumerate(frames, start=1):
+        picture = (frame[0] if run.kind == "array" else finish(frame))[0]
+        piece = np.empty((count, *picture.shape), picture.dtype) if piece is None else piece
+        piece[found - 1] = picture
+    if found != count:
+        raise PortError(f"the network gave {found} frames of the {count} to be kept.")
+    return piece
 
 
 def steps_left(run: Run, job: Job) -> int | None:

@@ -1,6 +1,7 @@
 """Between frames and the network: what it is given, what becomes of its output, how far it has come."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from rich.progress import Progress
@@ -12,7 +13,8 @@ from port.models.vsr import SCALE
 from port.parity.probe import Probe
 from port.video.clip import Clip
 
-Upscale = Callable[[np.ndarray, Probe], np.ndarray]  # (1, t, 3, h, w) float32 -> (1, t, 3, 4h, 4w), telling the probe
+# (1, t, 3, h, w) float32 -> (1, t, 3, 4h, 4w), or its frames (1, 3, 4h, 4w) one by one, telling the probe
+Upscale = Callable[[np.ndarray, Probe], np.ndarray | Iterable[np.ndarray]]
 
 
 def prepare(clip: Clip, token_stride: int = TOKEN_STRIDE) -> np.ndarray:
@@ -26,6 +28,30 @@ def prepare(clip: Clip, token_stride: int = TOKEN_STRIDE) -> np.ndarray:
     if any(missing):
         frames = np.pad(frames, ((0, 0), (0, 0), (0, missing[0]), (0, missing[1])), mode="reflect")
     return frames[None]
+
+
+def frames_of(output: np.ndarray | Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """What an Upscale gave, frame by frame: (1, 3, 4h, 4w) each."""
+    return (output[:, i] for i in range(output.shape[1])) if isinstance(output, np.ndarray) else iter(output)
+
+
+class Timed:
+    """Frames of an Upscale with the seconds that it takes to make them, whatever is done with them in between."""
+
+    def __init__(self, upscale: Upscale, lrs: np.ndarray, probe: Probe):
+        start = time.perf_counter()
+        self.frames = frames_of(upscale(lrs, probe))
+        self.seconds = time.perf_counter() - start
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return self
+
+    def __next__(self) -> np.ndarray:
+        start = time.perf_counter()
+        try:
+            return next(self.frames)
+        finally:
+            self.seconds += time.perf_counter() - start
 
 
 def crop_output(output: np.ndarray, count: int, size: tuple[int, int]) -> np.ndarray:

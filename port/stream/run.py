@@ -98,6 +98,7 @@ def identity(run: Run) -> dict:
         "framework": run.framework,
         "--device": args.device,
         "--dtype": args.dtype,
+        "--fast": ",".join(args.fast) or "nothing",
         "--model": args.model,
         "--keyframe-stride": args.keyframe_stride,
         "--token-stride": args.token_stride,

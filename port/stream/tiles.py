@@ -1,6 +1,6 @@
 """Overlapping tiles in space, blended where they meet."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from port.errors import UsageError
 from port.models.vsr import FLOW_MULTIPLE, SCALE
+from port.stream.network import frames_of
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,13 @@ def places(size: tuple[int, int], tile: tuple[int, int], overlap: int, multiple:
     return ((row, column) for row in rows for column in columns)
 
 
+def kept(output: np.ndarray | Iterable[np.ndarray], keep: slice) -> Iterator[np.ndarray]:
+    """The frames [start, stop) of what an Upscale gave."""
+    return (frame for i, frame in enumerate(frames_of(output)) if keep.start <= i < keep.stop)
+
+
 def in_tiles(
-    upscale: Callable[[np.ndarray], np.ndarray],
+    upscale: Callable[[np.ndarray], np.ndarray | Iterable[np.ndarray]],
     frames: np.ndarray,
     keep: slice,
     tile: tuple[int, int] | None,
@@ -107,11 +113,12 @@ def in_tiles(
     """
     _, _, channels, h, w = frames.shape
     if tile is None or tile_count((h, w), tile, overlap, multiple) == 1:
-        return upscale(frames)[:, keep]
+        return np.stack(list(kept(upscale(frames), keep)), axis=1)
     whole = np.zeros((1, keep.stop - keep.start, channels, SCALE * h, SCALE * w), np.float32)
     for row, column in places((h, w), tile, overlap, multiple):
-        part = upscale(np.ascontiguousarray(frames[..., row.start : row.end, column.start : column.end]))[:, keep]
+        part = upscale(np.ascontiguousarray(frames[..., row.start : row.end, column.start : column.end]))
         share = weights(row)[:, None] * weights(column)
         above, left = SCALE * row.start, SCALE * column.start
-        whole[..., above : above + share.shape[0], left : left + share.shape[1]] += part * share
+        for i, frame in enumerate(kept(part, keep)):
+            whole[:, i, :, above : above + share.shape[0], left : left + share.shape[1]] += frame * share
     return whole

@@ -1,0 +1,150 @@
+"""Less memory and less time, the same values: frames as they are known, a few frames at a time, directions together, modes."""
+
+import argparse
+
+import numpy as np
+import pytest
+
+from parity_tests.model.test_ttvsr import clip, run
+from parity_tests.ops.both import COLUMNS, Recorded, worst
+from port.errors import PortError, UsageError
+from port.models import speed, vsr
+
+
+@pytest.fixture
+def net(side, ttvsr_pair):
+    """The network of the column at hand."""
+    return ttvsr_pair[list(COLUMNS).index(side.package)]
+
+
+@pytest.mark.parametrize(
+    "count, pixels", [(1, 10), (7, 10), (99, vsr.CHUNK // 4), (5, 2 * vsr.CHUNK), (8, vsr.CHUNK // 8)]
+)
+def test_spans_cover_the_clip_evenly(count, pixels):
+    found = vsr.spans(count, pixels)
+    assert [i for a, b in found for i in range(a, b)] == list(range(count))
+    lengths = {b - a for a, b in found}
+    assert max(lengths) <= max(1, vsr.CHUNK // pixels) and max(lengths) - min(lengths) <= 1
+    assert len(found) == -(-count // max(1, vsr.CHUNK // pixels))  # and no more runs than that takes
+
+
+def test_a_few_frames_at_a_time_give_the_same(side, net, seeded, monkeypatch):
+    """Other batches may be added up in another order, as in test_a_batch_holds_independent_clips."""
+    frames, calls = clip(seeded, n=2, t=4), []
+    handle = net.feat_extractor.register_forward_hook(lambda *_: calls.append(1))
+    try:
+        whole = run(side, net, frames)
+        monkeypatch.setattr(vsr, "CHUNK", 2 * 64 * 64)  # a frame of both clips
+        assert worst(whole, run(side, net, frames)) <= 5e-6
+    finally:
+        handle.remove()
+    assert len(calls) == 1 + 4
+
+
+def test_frames_stream_out_as_they_are_known(side, net, seeded):
+    """To the last bit those of the whole; keyframes written in place and joined are the same."""
+    frames, seen = clip(seeded, t=4), Recorded(side)
+    whole = run(side, net, frames)
+    net.watch(seen)
+    stream = net.frames(side.tensor(frames))
+    assert np.array_equal(side.array(next(stream)), whole[:, 0])
+    assert seen.steps[-1] == "up.00"  # the rest of the forward pass is still to come
+    rest = [side.array(frame) for frame in stream]
+    assert np.array_equal(np.stack(rest, axis=1), whole[:, 1:])
+
+
+def test_streaming_leaves_gradients_on_for_others(seeded, ttvsr_pair):
+    import torch
+
+    stream = ttvsr_pair[0].frames(torch.from_numpy(clip(seeded, t=2)))
+    assert not next(stream).requires_grad and torch.is_grad_enabled()
+
+
+def together(side, net, frames, monkeypatch):
+    """-> output with the directions as one batch, what the probe saw"""
+    seen = Recorded(side)
+    monkeypatch.setattr(net, "directions", "together")
+    return run(side, net, frames, seen), seen
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_directions_together_are_those_apart(side, net, seeded, monkeypatch, n):
+    """Other batches, the same sums: the bound of test_a_batch_holds_independent_clips. Stride 1: a keyframe at every step."""
+    frames = clip(seeded, n=n, t=3)
+    apart = run(side, net, frames)
+    out, seen = together(side, net, frames, monkeypatch)
+    assert seen.values["bwd.01/feat_prop"].shape[0] == 2 * n
+    assert worst(apart, out) <= 5e-6
+
+
+def test_directions_together_in_double_precision(make_ttvsr, seeded, monkeypatch):
+    """Five frames with keyframes at every other: 1e-16 per operation, a few hundred in a row."""
+    import torch
+
+    net = make_ttvsr(keyframe_stride=2)[0].double()
+    frames = clip(seeded, t=5).astype(np.float64)
+    with torch.no_grad():
+        apart = run(COLUMNS["torch_ref"](), net, frames)
+        out, _ = together(COLUMNS["torch_ref"](), net, frames, monkeypatch)
+    assert worst(apart, out) <= 1e-12
+
+
+# -------------------------------------------------------------------------------------------------------------- modes
+
+
+def test_names_are_read_and_unknown_ones_refused_with_the_nearest():
+    assert speed.fast_names("together,channels_last,together") == ("together", "channels_last")
+    with pytest.raises(argparse.ArgumentTypeError, match="'togehter' is unknown: did you mean together"):
+        speed.fast_names("togehter")
+    with pytest.raises(argparse.ArgumentTypeError, match="'xyz' is unknown: There are channels_last"):
+        speed.fast_names("xyz")
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        ((["tf32"], "torch", "cpu", "ttvsr"), "--fast tf32 needs --device cuda, found cpu"),
+        ((["tf32"], "mindspore", "cpu", "ttvsr"), "--fast tf32 is for torch, not for mindspore"),
+        ((["together"], "torch", "cpu", "basicvsr"), "--fast together is for ttvsr"),
+        ((["compile", "cuda_graphs"], "torch", "cuda", "ttvsr"), "exclude each other"),
+    ],
+)
+def test_modes_that_cannot_be_had_are_refused(call, message):
+    with pytest.raises(UsageError, match=message):
+        speed.chosen(*call)
+
+
+def test_a_device_has_its_defaults_and_a_cpu_none():
+    assert speed.chosen([], "torch", "cpu", "ttvsr") == []
+    assert (
+        speed.chosen([], "torch", "cuda", "ttvsr") == speed.chosen([], "mindspore", "ascend", "ttvsr") == ["together"]
+    )
+    assert speed.chosen([], "torch", "cuda", "basicvsr") == []
+
+
+def test_every_mode_is_there_where_the_table_has_it(side):
+    names = {name for name, mode in speed.MODES.items() if side.name in mode.where}
+    assert side.module("speed").WAYS.keys() == names
+
+
+def test_16_bits_are_refused_on_a_cpu_without_units_for_them(make_ttvsr, monkeypatch):
+    import torch
+
+    from torch_ref.speed import apply
+
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    with pytest.raises(PortError, match="no matrix units"):
+        apply(make_ttvsr()[0], ["bfloat16"], "cpu")
+
+
+def test_channels_last_is_the_same_but_for_rounding(make_ttvsr, seeded):
+    import torch
+
+    from torch_ref.speed import apply
+
+    net, frames, column = make_ttvsr()[0], clip(seeded, t=2), COLUMNS["torch_ref"]()
+    with torch.no_grad():
+        plain = run(column, net, frames)
+        found = run(column, apply(net, ["channels_last"], "cpu"), frames)
+    assert net.conv_hr.weight.is_contiguous(memory_format=torch.channels_last)
+    assert worst(plain, found) <= 2e-5  # AGREEMENT: the same products, added in another order

@@ -1,0 +1,72 @@
+"""Ways to compute faster, by name: what each does, where it can be had, what it does to the result."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from port.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One way. where: framework -> devices; networks: that it is for; effect: on the values"""
+
+    does: str
+    where: dict[str, tuple[str, ...]]
+    effect: str
+    networks: tuple[str, ...] = ("ttvsr", "basicvsr")
+
+
+ROUNDING = "rounding of float32 only"
+MODES = {
+    "channels_last": Mode("weights and features with the channels innermost", {"torch": ("cpu", "cuda")}, ROUNDING),
+    "compile": Mode("the parts without choices through torch.compile", {"torch": ("cpu", "cuda")}, ROUNDING),
+    "compiled": Mode(
+        "the same parts through mindspore.jit, as without --eager", {"mindspore": ("cpu", "ascend")}, "none"
+    ),
+    "together": Mode(
+        "both directions as one batch of two, for more memory",
+        {"torch": ("cpu", "cuda"), "mindspore": ("cpu", "ascend")},
+        ROUNDING,
+        ("ttvsr",),
+    ),
+    "bfloat16": Mode(
+        "convolutions beside flow and attention in 16 bits", {"torch": ("cpu", "cuda")}, "see docs/speed-modes.md"
+    ),
+    "tf32": Mode("convolutions with 10 bits of mantissa on a GPU", {"torch": ("cuda",)}, "not measured: no GPU"),
+    "cuda_graphs": Mode("the parts' kernels launched as recorded graphs", {"torch": ("cuda",)}, ROUNDING),
+}
+# Taken unless said otherwise: launches count for most there. On a CPU nothing was faster that is exact.
+DEFAULTS = {"cuda": ("together",), "ascend": ("together",)}
+EXCLUDE = (("compile", "cuda_graphs"),)
+
+
+def fast_names(text: str) -> tuple[str, ...]:
+    """NAME[,NAME] of a command line. Unknown names are refused with the nearest."""
+    names = tuple(dict.fromkeys(text.split(",")))
+    for name in names:
+        if name not in MODES:
+            near = get_close_matches(name, MODES, 1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise argparse.ArgumentTypeError(f"{name!r} is unknown: {hint}There are {', '.join(MODES)}.")
+    return names
+
+
+def chosen(names: Sequence[str], framework: str, device: str, network: str) -> list[str]:
+    """The modes to use, defaults of the device included. Raises UsageError for one that cannot be had."""
+    for name in names:
+        mode = MODES[name]
+        if framework not in mode.where:
+            raise UsageError(f"--fast {name} is for {' and '.join(mode.where)}, not for {framework}. Leave it out.")
+        if device not in mode.where[framework]:
+            raise UsageError(f"--fast {name} needs --device {' or '.join(mode.where[framework])}, found {device}.")
+        if network not in mode.networks:
+            raise UsageError(
+                f"--fast {name} is for {' and '.join(mode.networks)}: {network} has weights of its own for each."
+            )
+    for pair in EXCLUDE:
+        if set(pair) <= set(names):
+            raise UsageError(f"--fast: {' and '.join(pair)} exclude each other. Name one of them.")
+    usual = [name for name in DEFAULTS.get(device, ()) if network in MODES[name].networks]
+    return list(dict.fromkeys([*names, *usual]))

@@ -1,0 +1,54 @@
+"""Ways to compute faster, see port/models/speed.py. Without any, float32 is exact."""
+
+import torch
+
+from port.errors import PortError
+from port.models.speed import chosen
+from torch_ref.half import use_dtype
+
+
+def apply(net, names, device):
+    """Make a network faster in the ways named, on `device`. -> the network. Raises UsageError, PortError"""
+    for name in chosen(names, "torch", device, type(net).__name__.lower()):
+        WAYS[name](net, device)
+    return net
+
+
+def _together(net, device):
+    net.directions = "together"
+
+
+def _bfloat16(net, device):
+    if device == "cpu" and not torch.cpu._is_amx_tile_supported():
+        raise PortError(
+            "--fast bfloat16: this CPU has no matrix units (AMX), and convolutions in 16 bits take ten times as long without. "
+            "Leave it out, or give --dtype bfloat16 to see what it does to the pictures."
+        )
+    use_dtype(net, "bfloat16", device)
+
+
+def _tf32(net, device):
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+
+
+def _cuda_graphs(net, device):
+    """Not run: no GPU was at hand."""
+    for part in net.parts():
+        part.forward = _recorded(part.forward)
+    net._upsample = _recorded(net._upsample)
+
+
+def _recorded(method):
+    """A method whose kernels are launched as one graph. What it gives is copied: the next launch writes over it."""
+    graph = torch.compile(method, mode="reduce-overhead")
+    return lambda *inputs: graph(*inputs).clone()
+
+
+WAYS = {
+    "channels_last": lambda net, device: net.to(memory_format=torch.channels_last),
+    "compile": lambda net, device: net.compile_parts(),
+    "together": _together,
+    "bfloat16": _bfloat16,
+    "tf32": _tf32,
+    "cuda_graphs": _cuda_graphs,
+}
