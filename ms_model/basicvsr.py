@@ -3,7 +3,7 @@
 import mindspore.ops as F
 
 from ms_model.blocks import ResidualTrunk
-from ms_model.vsr import VideoSR, backward_steps, forward_steps
+from ms_model.vsr import VideoSR, backward_steps, forward_steps, set_aside
 from ms_model.warp import flow_warp
 from port.models import basicvsr as facts
 
@@ -32,7 +32,8 @@ class BasicVSR(VideoSR):
         self.check(lrs)
         t = lrs.shape[1]
         flows_backward, flows_forward = self._flows(lrs)
-        backward = dict(self._propagate("bwd", self.backward_resblocks, lrs, backward_steps(flows_backward, t)))
+        backward = self._propagate("bwd", self.backward_resblocks, lrs, backward_steps(flows_backward, t))
+        backward = {i: set_aside(prop, in_place) for i, prop in backward}
         steps = forward_steps(flows_forward, t)
         for i, forward in self._propagate("fwd", self.forward_resblocks, lrs, steps):
             self.probe.step(f"up.{i:02d}")

@@ -2,7 +2,7 @@
 
 import mindspore
 import mindspore.ops as F
-from mindspore import nn
+from mindspore import Tensor, nn
 
 from ms_model.blocks import PixelShufflePack, conv3x3, lrelu
 from ms_model.spynet import SPyNet
@@ -108,6 +108,16 @@ def backward_steps(flows, t):
 def forward_steps(flows, t):
     """(frame, flow to the frame before it, None of the first) from the first frame to the last. flows (n, t-1, 2, h, w)"""
     return [(i, flows[:, i - 1] if i > 0 else None) for i in range(t)]
+
+
+def set_aside(tensor, in_place):
+    """A tensor that waits for its turn. in_place: without gradients, in memory that goes back to the system when it is let go
+
+    On a CPU MindSpore's pool keeps all it ever had, while keyframes lie in memory of numpy: each would grow beside the other.
+    """
+    if not in_place or mindspore.get_context("device_target") != "CPU":
+        return tensor
+    return Tensor.from_numpy(tensor.asnumpy().copy())
 
 
 class Method(nn.Cell):

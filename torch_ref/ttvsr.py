@@ -7,7 +7,7 @@ from port.models import ttvsr as facts
 from port.models.vsr import spans
 from torch_ref.blocks import ResidualTrunk
 from torch_ref.ltam import LTAM, Keyframes
-from torch_ref.vsr import VideoSR, backward_steps, computed_again, forward_steps
+from torch_ref.vsr import VideoSR, backward_steps, computed_again, forward_steps, set_aside
 from torch_ref.warp import flow_warp, identity_locations, warp_locations
 
 
@@ -56,12 +56,13 @@ class TTVSR(VideoSR):
         self.check(lrs, token_stride=self.token_stride)
         t = lrs.shape[1]
         flows_backward, flows_forward = self._flows(lrs)
-        feats = self._features(lrs)
+        feats = self._features(lrs, in_place)
         if self.directions == "together":
             yield from self._frames_together(lrs, feats, flows_backward, flows_forward, in_place)
             return
         steps = backward_steps(flows_backward, t)
-        backward = dict(self._propagate("bwd", feats, steps, self._backward_keyframes(t), in_place))
+        backward = self._propagate("bwd", feats, steps, self._backward_keyframes(t), in_place)
+        backward = {i: set_aside(prop, in_place) for i, prop in backward}
         steps = forward_steps(flows_forward, t)
         for i, forward in self._propagate("fwd", feats, steps, self._forward_keyframes(t), in_place):
             self.probe.step(f"up.{i:02d}")
@@ -82,14 +83,14 @@ class TTVSR(VideoSR):
             yield self.probe("frame", self._upsample(kept.pop(("bwd", i)), feats[i], kept.pop(("fwd", i)), lrs[:, i]))
             feats[i] = None
 
-    def _features(self, lrs):
+    def _features(self, lrs, in_place=False):
         """Of every frame, a few at a time. (n, t, 3, h, w) -> list of t times (n, c, h, w)"""
         n, t, c, h, w = lrs.shape
         self.probe.step("features")
         feats = []
         for a, b in spans(t, n * h * w):
             run = self.feat_extractor(lrs[:, a:b].reshape(-1, c, h, w)).view(n, b - a, -1, h, w)
-            feats += [run[:, i] for i in range(b - a)]
+            feats += [set_aside(run[:, i], in_place) for i in range(b - a)]
         return feats
 
     def _backward_keyframes(self, t):

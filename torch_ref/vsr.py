@@ -113,6 +113,14 @@ def forward_steps(flows, t):
     return [(i, flows[:, i - 1] if i > 0 else None) for i in range(t)]
 
 
+def set_aside(tensor, in_place):
+    """A tensor that waits for its turn. in_place: without gradients, in memory that goes back to the system when it is let go
+
+    PyTorch's does so by itself.
+    """
+    return tensor
+
+
 def computed_again(method):
     """The method, keeping its inputs instead of everything in between until the way back has passed."""
     return lambda *inputs: checkpoint(method, *inputs, use_reentrant=False, preserve_rng_state=False)
