@@ -14,7 +14,7 @@ import mindspore.ops as F
 from mindspore import Tensor, nn
 from mindspore.common.initializer import Normal, initializer
 
-from ms_model import device
+from ms_model import device, speed
 from ms_model.checkpoint import load
 from ms_model.networks import load_network
 from ms_model.train import Engine
@@ -38,22 +38,23 @@ def run(args):
         device.one_after_the_other()  # as ms_model/train.py does; inference leaves the queues on
     if args.subject not in SUBJECTS:
         raise PortError("the plain transcription is PyTorch's alone. Use python -m torch_ref.bench plain.")
-    prepare = SUBJECTS[args.subject](args.weights)
+    given = (args.weights, args.fast, args.device) if args.subject == "network" else (args.weights,)
+    prepare = SUBJECTS[args.subject](*given)
     return worker.serve(prepare, device.describe, forget_memory, highest_memory)
 
 
-def network(weights):
-    """The whole network in its exact default, as infer runs it."""
-    net = load_network("ttvsr", weights)
-    net.compile_parts()
+def network(weights, names, device_name):
+    """The whole network, as infer runs it: in its exact default, or in fast ways."""
+    net = speed.apply(load_network("ttvsr", weights), ("compiled", *names), device_name)
     return lambda request: timed_network(net, worker.clip(request))
 
 
 def timed_network(net, frames):
-    """-> run()"""
+    """-> run(), in which every frame is let go when it has come"""
 
     def once():
-        net(Tensor(frames)).asnumpy()
+        for frame in net.frames(Tensor(frames)):
+            frame.asnumpy()
         return {}
 
     return once

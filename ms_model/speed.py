@@ -1,12 +1,16 @@
 """Ways to compute faster, see port/models/speed.py. Without any, float32 is exact."""
 
+from ms_model.blocks import fast_convolutions
+from port.errors import PortError
 from port.models.speed import chosen
 
 
 def apply(net, names, device):
     """Make a network faster in the ways named, on `device`. -> the network. Raises UsageError, PortError"""
-    for name in chosen(names, "mindspore", device, type(net).__name__.lower()):
-        WAYS[name](net, device)
+    wanted = chosen(names, "mindspore", device, type(net).__name__.lower())
+    for name in WAYS:  # in their order: what is compiled is compiled as the others left it
+        if name in wanted:
+            WAYS[name](net, device)
     return net
 
 
@@ -14,7 +18,16 @@ def _together(net, device):
     net.directions = "together"
 
 
+def _winograd(net, device):
+    if not fast_convolutions(net):
+        raise PortError(
+            "--fast winograd: there is no C compiler with OpenMP (`cc`, or what CC names), or the network is not in float32. "
+            "Install gcc, or leave it out."
+        )
+
+
 WAYS = {
-    "compiled": lambda net, device: net.compile_parts(),
     "together": _together,
+    "winograd": _winograd,
+    "compiled": lambda net, device: net.compile_parts(),
 }

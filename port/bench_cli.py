@@ -15,6 +15,7 @@ from port.bench.result import summed_up
 from port.bench.run import Row, carry_out
 from port.errors import PARITY_FAILED, PASSED, PortError, UsageError
 from port.files import make_folder
+from port.models.speed import MODES, fast_names
 from port.models.ttvsr import NUM_BLOCKS, OFFICIAL_CHANNELS, least_side
 from port.report.bench_report import show, write_bench_report
 from port.train.initial import initial_weights
@@ -43,6 +44,10 @@ def add_verb(verbs, epilog: str) -> None:
     parser.add_argument("--crop", type=int, metavar="N", default=64, help="pixels of a training patch (64)")
     parser.add_argument("--train-frames", type=int, metavar="N", default=4, help="of a training clip (4)")
     parser.add_argument("--batch", type=int, metavar="N", default=1, help="clips of a training iteration (1)")
+    parser.add_argument(
+        "--fast", type=fast_names, default=(), metavar="NAME,..",
+        help=f"also the networks in these ways, each framework in its own: {', '.join(MODES)}",
+    )  # fmt: skip
     parser.add_argument("--suite", action="store_true", help="also time the parity suite")
     parser.add_argument(
         "--device", choices=tuple(DEVICES), default="cpu", help="where the framework that knows it runs"
@@ -96,7 +101,8 @@ def measured(options: Options, weights: Path, config: TTVSRConfig, args: argpars
         def advance(step: Step) -> None:
             display.update(task, description=f"{step.framework} {step.subject}", advance=round(step.seconds(scale)))
 
-        return carry_out(plan, weights, lambda name: args.device if name in DEVICES[args.device] else "cpu", advance)
+        device_of = lambda name: args.device if name in DEVICES[args.device] else "cpu"  # noqa: E731
+        return carry_out(plan, weights, device_of, options.fast, advance)
 
 
 def read_options(args: argparse.Namespace) -> Options:
@@ -115,6 +121,7 @@ def read_options(args: argparse.Namespace) -> Options:
         frames=args.frames, size=read_size(args.size) if args.size else DEFAULT_SIZE, small=args.size is None,
         rounds=args.rounds, full=args.full, only=tuple(name for name in chosen(args.only) if name in SUBJECTS),
         frameworks=frameworks, crop=args.crop, train_frames=args.train_frames, batch=args.batch,
+        fast={name: tuple(way for way in args.fast if name in MODES[way].where) for name in frameworks},
     )  # fmt: skip
 
 

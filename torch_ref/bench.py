@@ -19,7 +19,7 @@ from port.errors import PortError, run_command
 from port.parity import memory
 from port.train.memory import made_batch
 from port.weights.convert import load_weights
-from torch_ref import device
+from torch_ref import device, speed
 from torch_ref.checkpoint import load
 from torch_ref.networks import load_network
 from torch_ref.plain import load_plain
@@ -34,31 +34,43 @@ def main(argv=None):
 def run(args):
     """Answer requests on standard input. -> 0"""
     device.select(args.device)
-    prepare = SUBJECTS[args.subject](args.weights)
+    given = (args.weights, args.fast, args.device) if args.subject == "network" else (args.weights,)
+    prepare = SUBJECTS[args.subject](*given)
     return worker.serve(prepare, device.describe, forget_memory, highest_memory)
 
 
-def network(weights):
-    """The whole network in its exact default, as infer runs it."""
-    net = load_network("ttvsr", weights)
-    return lambda request: timed_network(net, worker.clip(request))
-
-
-def plain(weights):
-    """The plain transcription of the algorithm."""
-    net = load_plain(weights)
+def network(weights, names, device_name):
+    """The whole network, as infer runs it: in its exact default, or in fast ways."""
+    net = speed.apply(load_network("ttvsr", weights), names, device_name)
     return lambda request: timed_network(net, worker.clip(request))
 
 
 def timed_network(net, frames):
-    """-> run()"""
+    """-> run(), in which every frame is let go when it has come"""
 
     def once():
-        with torch.inference_mode():
-            net(torch.as_tensor(frames, device=torch.get_default_device())).cpu()
+        for frame in net.frames(torch.as_tensor(frames, device=torch.get_default_device())):
+            frame.cpu()
         return {}
 
     return once
+
+
+def plain(weights):
+    """The plain transcription of the algorithm, which gives all frames at its end."""
+    net = load_plain(weights)
+
+    def prepare(request):
+        frames = worker.clip(request)
+
+        def once():
+            with torch.inference_mode():
+                net(torch.as_tensor(frames, device=torch.get_default_device())).cpu()
+            return {}
+
+        return once
+
+    return prepare
 
 
 def floor(weights):

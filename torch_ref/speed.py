@@ -9,8 +9,10 @@ from torch_ref.half import use_dtype
 
 def apply(net, names, device):
     """Make a network faster in the ways named, on `device`. -> the network. Raises UsageError, PortError"""
-    for name in chosen(names, "torch", device, type(net).__name__.lower()):
-        WAYS[name](net, device)
+    wanted = chosen(names, "torch", device, type(net).__name__.lower())
+    for name in WAYS:  # in their order: what is compiled is compiled as the others left it
+        if name in wanted:
+            WAYS[name](net, device)
     return net
 
 
@@ -45,10 +47,10 @@ def _recorded(method):
 
 
 WAYS = {
-    "channels_last": lambda net, device: net.to(memory_format=torch.channels_last),
-    "compile": lambda net, device: net.compile_parts(),
     "together": _together,
+    "channels_last": lambda net, device: net.to(memory_format=torch.channels_last),
     "bfloat16": _bfloat16,
     "tf32": _tf32,
+    "compile": lambda net, device: net.compile_parts(),
     "cuda_graphs": _cuda_graphs,
 }

@@ -19,16 +19,19 @@ SHORTEST = 2  # frames
 PEAK_SIDE = 2048
 
 # In the order in which a round goes through them
-TURNS = ((TORCH, "network"), (TORCH, "plain"), (TORCH, "floor"), (MINDSPORE, "network"), (MINDSPORE, "floor"))
+TURNS = (
+    (TORCH, "network"), (TORCH, "fast"), (TORCH, "plain"), (TORCH, "floor"), (MINDSPORE, "network"), (MINDSPORE, "fast"),
+    (MINDSPORE, "floor"),
+)  # fmt: skip
 TRAINING_TURNS = tuple((framework, subject) for framework in FRAMEWORKS for subject in ("training", "training-floor"))
 PEAKS = tuple((framework, "peak") for framework in FRAMEWORKS)
-SUBJECTS = ("network", "plain", "floor", "training", "peak")
+SUBJECTS = ("network", "fast", "plain", "floor", "training", "peak")
 
 # Seconds for a frame of 320x180 of the official network (or for a whole run of what does not grow with the clip) on two cores
 # of 2026, for the estimate alone
 COST = {
-    (TORCH, "network"): 4.0, (TORCH, "plain"): 6.0, (MINDSPORE, "network"): 10.0, (TORCH, "training"): 40.0,
-    (MINDSPORE, "training"): 90.0,
+    (TORCH, "network"): 4.0, (TORCH, "fast"): 4.0, (TORCH, "plain"): 6.0, (MINDSPORE, "network"): 10.0,
+    (MINDSPORE, "fast"): 5.0, (TORCH, "training"): 40.0, (MINDSPORE, "training"): 90.0,
 }  # fmt: skip
 FLAT = {
     (TORCH, "floor"): 8.0, (MINDSPORE, "floor"): 20.0, (TORCH, "training-floor"): 5.0, (MINDSPORE, "training-floor"): 10.0,
@@ -39,7 +42,10 @@ START = 4.0  # of a process
 
 @dataclass(frozen=True)
 class Options:
-    """frames, rounds; size: (rows, columns); training: crop in pixels, frames, batch; scale: of the estimate"""
+    """frames, rounds; size: (rows, columns); training: crop in pixels, frames, batch; scale: of the estimate
+
+    fast  framework -> ways of port/models/speed.py in which the network runs as the subject "fast"
+    """
 
     frames: int = 10
     size: tuple[int, int] = DEFAULT_SIZE
@@ -53,6 +59,7 @@ class Options:
     batch: int = 1
     peak_side: int = PEAK_SIDE
     scale: float = 1.0
+    fast: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,7 @@ class Step:
 def make_plan(options: Options) -> list[Step]:
     """All steps in order."""
     chosen = [step for step in _steps(options) if step.framework in options.frameworks]
+    chosen = [step for step in chosen if step.subject != "fast" or options.fast.get(step.framework)]
     return [
         step for step in chosen if step.subject.removesuffix("-floor") in options.only or step.subject in options.only
     ]
@@ -98,7 +106,7 @@ def _steps(options: Options) -> Iterator[Step]:
         yield Step(framework, subject, "main", {"side": options.peak_side})
     yield from _rounds("main", TURNS, _clip(options.frames, options.size), options.rounds)
     if options.small:
-        turns = [turn for turn in TURNS if turn[0] == TORCH and turn[1] != "floor"]
+        turns = [turn for turn in TURNS if turn[0] == TORCH and turn[1] in ("network", "plain")]
         yield from _rounds("small", turns, _clip(options.frames, SMALL_SIZE), options.rounds)
     for frames in lengths(options.frames):
         for framework in FRAMEWORKS:
@@ -107,7 +115,7 @@ def _steps(options: Options) -> Iterator[Step]:
     yield from _rounds("training", TRAINING_TURNS, crop, options.rounds)
     if options.full:
         for framework, subject in TURNS:
-            if subject != "floor":
+            if subject in ("network", "plain"):
                 # Warmed up on a short clip: a second run of this one would take as long again.
                 yield Step(framework, subject, "full", _clip(SHORTEST, options.size), False, "full")
                 yield Step(framework, subject, "full", _clip(FULL_FRAMES, options.size), True, "full")
@@ -122,7 +130,7 @@ def _rounds(place: str, turns, request: Mapping[str, int], rounds: int) -> Itera
     """Everyone warms up once, then all take turns."""
     for framework, subject in turns:
         # PyTorch makes nothing ready for a length of clip; MindSpore compiles for the shapes of the whole one.
-        short = framework == TORCH and subject in ("network", "plain")
+        short = framework == TORCH and subject in ("network", "fast", "plain")
         yield Step(framework, subject, place, {**request, "frames": SHORTEST} if short else request, False)
     for _ in range(rounds):
         for framework, subject in turns:

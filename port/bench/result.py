@@ -63,7 +63,7 @@ def used(rows: Sequence[Row], framework: str) -> dict[str, Any] | None:
     if floor is None:
         return found
     found |= {name: floor[name] for name in ("operations", "calls", "kinds")}
-    for subject in ("network", "plain", "floor"):
+    for subject in ("network", "fast", "plain", "floor"):
         if row := find(rows, framework, subject, "main"):
             found[f"{subject}_share"] = floor["operations"] / median(row["seconds"]) / peak[best]
     return found

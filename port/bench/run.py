@@ -3,9 +3,10 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from port.bench.plan import COLUMNS, Step
@@ -21,9 +22,10 @@ Row = dict[str, Any]
 class Worker:
     """One process of a column, as port/bench/worker.py describes it."""
 
-    def __init__(self, framework: str, subject: str, weights: Path, device: str):
+    def __init__(self, framework: str, subject: str, weights: Path, device: str, fast: Sequence[str] = ()):
         self.name = f"{framework} {subject}"
-        words = [sys.executable, "-m", f"{COLUMNS[framework]}.bench", subject, "--weights", str(weights)]
+        words = [sys.executable, "-m", f"{COLUMNS[framework]}.bench", "network" if subject == "fast" else subject]
+        words += ["--weights", str(weights), *(["--fast", ",".join(fast)] if subject == "fast" else [])]
         self.process = subprocess.Popen(
             [*words, "--device", device], cwd=ROOT, env=surroundings(GLOG_v="3"), text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -60,11 +62,13 @@ def carry_out(
     plan: Sequence[Step],
     weights: Path,
     device_of: Callable[[str], str],
+    fast: Mapping[str, Sequence[str]] = MappingProxyType({}),
     advance: Callable[[Step], None] = lambda step: None,
 ) -> list[Row]:
     """Take all steps in order. -> a row for every framework, subject and clip, in the order in which they came up
 
     device_of(framework)  the name of the device in its own words
+    fast                  framework -> the ways of its subject "fast"
     advance(step)         called when it is done
     """
     rows: dict[str, Row] = {}
@@ -73,7 +77,8 @@ def carry_out(
     with ExitStack() as closing:
         for number, step in enumerate(plan):
             if step.worker not in workers:
-                workers[step.worker] = Worker(step.framework, step.subject, weights, device_of(step.framework))
+                own = (step.framework, step.subject, weights, device_of(step.framework), fast.get(step.framework, ()))
+                workers[step.worker] = Worker(*own)
                 closing.callback(workers[step.worker].close)
             answer = workers[step.worker].ask(step.request)
             if step.counted:

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from port.bench.convolutions import Calls, Convolution, operations, together
+from port.models.speed import fast_names
 from port.processes import end_with_parent
 from port.train.settings import Settings
 
@@ -45,6 +46,7 @@ def worker_arguments(prog: str, devices: tuple[str, ...]) -> argparse.ArgumentPa
     parser.add_argument("subject", choices=SUBJECTS)
     parser.add_argument("--weights", type=Path, required=True, help="of TTVSR")
     parser.add_argument("--device", default=devices[0], choices=devices)
+    parser.add_argument("--fast", type=fast_names, default=(), metavar="NAME,..", help="ways in which `network` runs")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
 

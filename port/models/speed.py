@@ -25,6 +25,9 @@ MODES = {
     "compiled": Mode(
         "the same parts through mindspore.jit, as without --eager", {"mindspore": ("cpu", "ascend")}, "none"
     ),
+    "winograd": Mode(
+        "3x3 convolutions by Winograd's algorithm, in C compiled at the first use", {"mindspore": ("cpu",)}, ROUNDING
+    ),
     "together": Mode(
         "both directions as one batch of two, for more memory",
         {"torch": ("cpu", "cuda"), "mindspore": ("cpu", "ascend")},
@@ -37,7 +40,7 @@ MODES = {
     "tf32": Mode("convolutions with 10 bits of mantissa on a GPU", {"torch": ("cuda",)}, "not measured: no GPU"),
     "cuda_graphs": Mode("the parts' kernels launched as recorded graphs", {"torch": ("cuda",)}, ROUNDING),
 }
-# Taken unless said otherwise: launches count for most there. On a CPU nothing was faster that is exact.
+# Taken unless said otherwise: launches count for most there.
 DEFAULTS = {"cuda": ("together",), "ascend": ("together",)}
 EXCLUDE = (("compile", "cuda_graphs"),)
 

@@ -21,7 +21,8 @@ RATIOS = ("ratio", "median (lowest .. highest)")
 OPERATIONS = ("framework", "subject", "operations", "share of the measured peak")
 GROWTH = ("framework", "line", "off by at most", "quadratic", "off by at most", "per frame, longest by shortest")
 SUBJECTS = {
-    "network": "whole network", "plain": "plain transcription", "floor": "its convolutions alone",
+    "network": "whole network", "fast": "whole network, --fast", "plain": "plain transcription",
+    "floor": "its convolutions alone",
     "training": "training iteration", "training-floor": "its convolutions alone, both ways", "conversion": "conversion",
 }  # fmt: skip
 EXPLAINED = (
@@ -155,7 +156,7 @@ def operation_rows(name: str, found: Mapping[str, Any]) -> list[tuple[str, ...]]
             FRAMEWORKS[name], SUBJECTS[subject], f"{found['operations'] / 1e9:.1f} G in {found['calls']} convolutions",
             f"{found[f'{subject}_share']:.0%} of {rate:.0f} G/s ({what})",
         )
-        for subject in ("network", "plain", "floor")
+        for subject in ("network", "fast", "plain", "floor")
         if f"{subject}_share" in found
     ]  # fmt: skip
 
