@@ -43,7 +43,7 @@ def run(args):
     return worker.serve(prepare, device.describe, forget_memory, highest_memory)
 
 
-def network(weights, names, device_name):
+def network(weights, names=(), device_name="cpu"):
     """The whole network, as infer runs it: in its exact default, or in fast ways."""
     net = speed.apply(load_network("ttvsr", weights), ("compiled", *names), device_name)
     return lambda request: timed_network(net, worker.clip(request))

@@ -3,13 +3,10 @@
 Source: the official TTVSR and BasicSR networks, from their description in docs/networks.md.
 """
 
-import mindspore
 import mindspore.ops as F
 from mindspore import nn
 from mindspore.common.initializer import HeNormal, initializer
-from mindspore.ops.operations._grad_ops import Conv2DBackpropFilter
 
-from ms_model import device
 from port.models.vsr import LRELU_SLOPE
 
 RESIDUAL_INIT = 0.1  # residual branches start small so that a deep trunk starts near the identity
@@ -32,43 +29,6 @@ class Conv3x3(nn.Conv2d):
         if self.winograd is None:
             return super().construct(x)
         return self.winograd(x, self.weight, self.bias)
-
-
-def fast_convolutions(net):
-    """Let every 3x3 convolution of `net` run by Winograd's algorithm where it can: in float32, on a CPU with a C compiler.
-
-    Returns how many do. On this side alone: MindSpore's own convolution is im2col and a product in the layout (n, c, h, w),
-    half as fast as PyTorch's in a layout of blocks.
-    """
-    convs = [cell for _, cell in net.cells_and_names() if isinstance(cell, Conv3x3)]
-    convs = [conv for conv in convs if conv.weight.dtype == mindspore.float32]
-    library = device.winograd_library() if convs else None
-    if library is None:
-        return 0
-    for conv in convs:
-        conv.winograd = _winograd(library)
-    return len(convs)
-
-
-def _winograd(library):
-    """The operator of winograd.c: x (n, in, h, w), kernels (out, in, 3, 3), bias (out) -> (n, out, h, w), and its way back."""
-
-    def shape(x, kernels, bias):
-        return [x[0], kernels[0], x[2], x[3]]
-
-    def dtype(x, kernels, bias):
-        return x
-
-    def gradients(x, kernels, bias, out, given):
-        turned = kernels.flip((2, 3)).swapaxes(0, 1)
-        by_x = forward(given, turned, F.zeros((kernels.shape[1],), x.dtype))
-        return by_x, by_kernels(given, x, kernels.shape), given.sum((0, 2, 3))
-
-    forward = F.Custom(f"{library}:conv3x3", shape, dtype, "aot")
-    by_kernels = Conv2DBackpropFilter(
-        0, 3, "pad", 1, pad_list=(1, 1, 1, 1), mode=1, stride=(1, 1), dilation=(1, 1, 1, 1), group=1
-    )
-    return F.Custom(f"{library}:conv3x3", shape, dtype, "aot", bprop=gradients)
 
 
 def conv3x3(in_channels, out_channels):

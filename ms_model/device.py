@@ -1,21 +1,12 @@
 """Where the network runs."""
 
-import hashlib
 import os
-import shutil
-import subprocess
-from functools import cache
-from pathlib import Path
 
 import mindspore
 
 from port.errors import PortError
-from port.files import whole_file
 
 DEVICES = ("cpu", "ascend")
-WINOGRAD = Path(__file__).with_name("winograd.c")
-COMPILED = Path(__file__).resolve().parents[1] / ".cache" / "mindspore"
-COMPILE = ("-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
 
 
 def select(name, threads=None):
@@ -51,24 +42,3 @@ def describe():
         "device": mindspore.get_context("device_target"),
         "ONEDNN_MAX_CPU_ISA": os.environ.get("ONEDNN_MAX_CPU_ISA", "not set"),
     }
-
-
-@cache
-def winograd_library():
-    """winograd.c compiled for this machine, made at its first use; None on another device or where it cannot be compiled."""
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if mindspore.get_context("device_target") != "CPU" or compiler is None:
-        return None
-    processor = Path("/proc/cpuinfo")
-    flags = [line for line in processor.read_text().splitlines() if line.startswith(("flags", "Features"))][:1]
-    made_of = WINOGRAD.read_bytes() + repr((COMPILE, compiler, flags)).encode()
-    target = COMPILED / f"winograd-{hashlib.sha256(made_of).hexdigest()[:16]}.so"
-    if target.is_file():
-        return target
-    try:
-        COMPILED.mkdir(parents=True, exist_ok=True)
-        with whole_file(target, lasting=False) as draft:
-            subprocess.run([compiler, *COMPILE, "-o", draft, WINOGRAD], check=True, capture_output=True, timeout=120)
-    except (OSError, subprocess.SubprocessError, PortError):
-        return None  # without OpenMP, or in a folder that cannot be written: MindSpore's own convolution does as well
-    return target

@@ -1,6 +1,6 @@
 """A place in the network where values are seen on the way forward and their gradients on the way back."""
 
-from mindspore import ops
+from mindspore import Tensor
 from mindspore.common._grad_function import _Function  # the only gate of MindSpore 2.10 that copies nothing
 
 
@@ -10,8 +10,9 @@ class Gate(_Function):
     @staticmethod
     def forward(ctx, value, show, show_gradient):
         ctx.show_gradient, ctx.dtype = show_gradient, value.dtype
-        # the value itself would be copied, on the way forward and on the way back
-        return ops.stop_gradient(show(value))
+        # The value itself would be copied, on the way forward and on the way back. Another tensor of the same memory is not;
+        # no operation makes it, for one would be cast where a cell computes in half precision.
+        return Tensor(show(value))
 
     @staticmethod
     def backward(ctx, gradient):

@@ -1,6 +1,6 @@
 """Ways to compute faster, see port/models/speed.py. Without any, float32 is exact."""
 
-from ms_model.blocks import fast_convolutions
+from ms_model.winograd import fast_convolutions
 from port.errors import PortError
 from port.models.speed import chosen
 

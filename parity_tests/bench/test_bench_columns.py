@@ -135,14 +135,15 @@ def test_layers_of_the_floor_are_those_recorded(side):
 
 @pytest.mark.slow
 def test_a_whole_run(weights, tmp_path, capfd):
-    flags = ["--frames", "2", "--size", "64x64", "--rounds", "1", "--only", "network,plain,floor,conversion"]
+    flags = ["--frames", "2", "--size", "64x64", "--rounds", "1", "--only", "network,fast,plain,floor,conversion"]
+    flags += ["--fast", "together"]
     report = tmp_path / "bench.md"
     assert cli.main(["bench", "--weights", str(weights), *flags, "--json", "--quiet", "--report", str(report)]) == 0
     result = json.loads(capfd.readouterr().out)
     rows = {(row["framework"], row["subject"]): row for row in result["rows"]}
     assert set(rows) == {
-        ("torch", "network"), ("torch", "plain"), ("torch", "floor"), ("mindspore", "network"), ("mindspore", "floor"),
-        ("both", "conversion"),
+        ("torch", "network"), ("torch", "fast"), ("torch", "plain"), ("torch", "floor"), ("mindspore", "network"),
+        ("mindspore", "fast"), ("mindspore", "floor"), ("both", "conversion"),
     }  # fmt: skip
     assert all(len(row["seconds"]) == 1 and row["seconds"][0] > 0 for row in rows.values())
     assert rows["torch", "floor"]["operations"] == rows["mindspore", "floor"]["operations"] > 1e9

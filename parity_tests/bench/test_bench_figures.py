@@ -213,9 +213,17 @@ def test_floors_that_differ_are_refused():
 def test_rounds_alternate_after_everyone_has_warmed_up():
     steps = [step for step in make_plan(Options(rounds=2)) if step.place == "main" and step.subject != "peak"]
     turns = [(step.framework, step.subject) for step in steps]
-    assert turns == list(plan.TURNS) * 3 and [step.counted for step in steps] == [False] * 5 + [True] * 10
+    exact = [turn for turn in plan.TURNS if turn[1] != "fast"]
+    assert turns == exact * 3 and [step.counted for step in steps] == [False] * 5 + [True] * 10
     lengths = {step.worker[:2]: step.request["frames"] for step in steps if not step.counted}
     assert lengths[("torch", "network")] == 2 and lengths[("mindspore", "network")] == 10  # its graphs are of one shape
+
+
+def test_fast_ways_take_turns_beside_the_exact_ones():
+    ways = {"torch": ("channels_last",), "mindspore": ()}
+    steps = [step for step in make_plan(Options(rounds=1, fast=ways)) if step.place == "main" and step.subject != "peak"]
+    turns = [(step.framework, step.subject) for step in steps if step.counted]
+    assert turns == [turn for turn in plan.TURNS if turn != ("mindspore", "fast")]
 
 
 def test_what_is_left_out():

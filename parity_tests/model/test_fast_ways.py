@@ -148,3 +148,22 @@ def test_channels_last_is_the_same_but_for_rounding(make_ttvsr, seeded):
         found = run(column, apply(net, ["channels_last"], "cpu"), frames)
     assert net.conv_hr.weight.is_contiguous(memory_format=torch.channels_last)
     assert worst(plain, found) <= 2e-5  # AGREEMENT: the same products, added in another order
+
+
+def test_winograd_without_a_compiler_says_what_is_missing(monkeypatch):
+    from ms_model import speed, winograd
+    from ms_model.ttvsr import TTVSR
+
+    monkeypatch.setattr(winograd, "library", lambda: None)
+    with pytest.raises(PortError, match="C compiler with OpenMP"):
+        speed.apply(TTVSR(num_blocks=1, mid_channels=16), ("winograd",), "cpu")
+
+
+def test_what_is_compiled_is_compiled_last(monkeypatch):
+    from ms_model import speed
+    from ms_model.ttvsr import TTVSR
+
+    done = []
+    monkeypatch.setattr(speed, "WAYS", {name: lambda *_, name=name: done.append(name) for name in speed.WAYS})
+    speed.apply(TTVSR(num_blocks=1, mid_channels=16), ("compiled", "winograd"), "cpu")
+    assert done == ["winograd", "compiled"]

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from ms_model import blocks, device
+from ms_model import blocks, winograd
 
-pytestmark = pytest.mark.skipif(device.winograd_library() is None, reason="no C compiler with OpenMP on this machine")
+pytestmark = pytest.mark.skipif(winograd.library() is None, reason="no C compiler with OpenMP on this machine")
 
 # n, in, out, h, w: whole and broken strips, odd sizes, channels that do not fill a group, less than a tile
 SHAPES = [(1, 64, 64, 18, 50), (2, 5, 7, 17, 99), (1, 128, 64, 6, 8), (1, 3, 64, 9, 113), (3, 64, 3, 5, 3)]
@@ -32,7 +32,7 @@ def both(kernels, bias):
         conv = blocks.conv3x3(kernels.shape[1], kernels.shape[0])
         conv.weight.set_data(mindspore.Tensor(kernels))
         conv.bias.set_data(mindspore.Tensor(bias))
-        assert blocks.fast_convolutions(conv) == 1 if fast else conv.winograd is None
+        assert winograd.fast_convolutions(conv) == 1 if fast else conv.winograd is None
         found.append(conv)
     return found
 
@@ -82,5 +82,5 @@ def test_only_float32_is_changed():
     names = [parameter.name for parameter in net.get_parameters()]
     net.main[0].to_float(mindspore.float32)
     net.main[0].weight.set_dtype(mindspore.float16)
-    assert blocks.fast_convolutions(net) == 4
+    assert winograd.fast_convolutions(net) == 4
     assert [parameter.name for parameter in net.get_parameters()] == names

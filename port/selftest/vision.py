@@ -77,7 +77,7 @@ FAULTS = [
     _fault("loss scale forgotten", OPTIMIZER, OPTIMIZER.replace("0.9", "0.9, loss_scale=1024.0"), ".", "training", "optimizer gradient_scale scale learning_rate", "111"),
     _fault("a layer frozen", "    return nn.SGD", "    network.head.weight.requires_grad = False\n    return nn.SGD", "head", "training", "not_updated", "115"),
     _fault("statistics never loaded", "self.norm = nn.BatchNorm2d(8, momentum=0.9)", "self.norm = type('Fresh', (nn.BatchNorm2d,), {'construct': lambda self, x: super(type(self), self).construct(x) if self.training else x / (1 + 1e-5) ** 0.5 * self.gamma.reshape(1, -1, 1, 1) + self.beta.reshape(1, -1, 1, 1)})(8, momentum=0.9)", "norm", "forward", "stale_buffer", "15 120"),
-    _fault("weights cast to half at loading", "self.head = nn.Dense(512, 5)", "self.head = type('Half', (nn.Dense,), {'construct': lambda self, x: x @ self.weight.astype('float32').T + self.bias})(512, 5)\n        self.head.weight.set_dtype(__import__('mindspore').float16)", "head", "weights forward", "half_cast dtype", "121"),
+    _fault("weights cast to half at loading", "self.head = nn.Dense(512, 5)", "self.head = type('Half', (nn.Dense,), {'construct': lambda self, x: x @ self.weight.astype('float32').T + self.bias})(512, 5)\n        self.head.weight.set_dtype(__import__('mindspore').float16)", "head", "weights forward training", "half_cast dtype", "121"),
     _fault("head inside a plain list", "self.head = nn.Dense(512, 5)", "self._heads = [nn.Dense(512, 5)]\n        self.head = lambda x: self._heads[0](x)", "head", "weights", "wrong_weight", "124"),
     _fault("a wrapper that takes one input of two", "    return Net()", "    return nn.SequentialCell(Net())", "*", "forward", "missing", "125"),
 ]  # fmt: skip
