@@ -24,7 +24,7 @@ COMPILE = ("-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
 
 
 def fast_convolutions(net):
-    """Let every 3x3 convolution of `net` run by Winograd's algorithm where it can: in float32, on a CPU with a C compiler. -> how many do"""
+    """Let the 3x3 convolutions of `net` in float32 run so, on a CPU with a C compiler. -> how many do"""
     convs = [cell for _, cell in net.cells_and_names() if isinstance(cell, Conv3x3)]
     convs = [conv for conv in convs if conv.weight.dtype == mindspore.float32]
     found = library() if convs else None
