@@ -27,6 +27,7 @@ ONLY_PORT = {
     ("speed.py", "_winograd"): "as above",
     ("checkpoint.py", "_quiet"): "MindSpore logs to stderr what it also raises",
     ("checkpoint.py", "_umask"): "MindSpore leaves files read-only",
+    ("gate.py", "of_its_own"): "an autograd.Function passes on what it was given without copying it",
     ("pairs.py", "without_recomputing"): "PyTorch has no mark of modules whose values are computed again on the way back",
     ("pairs.py", "run_compiled"): "only the port is compiled",
     ("pairs.py", "constructs_run"): "the proof that it was",
