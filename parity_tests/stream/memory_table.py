@@ -21,11 +21,15 @@ from port.weights.ttvsr import TTVSRConfig
 RUNS = ((2, 64), (32, 64), (4, 128), (16, 128), (3, 160))  # frames, pixels of a side
 
 
-def main():
+def parse(argv=None):
     parser = argparse.ArgumentParser(prog="python -m parity_tests.stream.memory_table", description=__doc__)
     parser.add_argument("column", choices=("torch_ref", "ms_model"))
     parser.add_argument("--json", action="store_true", help="print what infer printed, a line per run")
-    args = parser.parse_args()
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse(argv)
     with tempfile.TemporaryDirectory(prefix="port-memory-") as folder:
         weights = Path(folder) / "weights.safetensors"
         tensors_file.save(weights, initial_weights(TTVSRConfig(64, 1), 0))
@@ -34,6 +38,7 @@ def main():
             line = f"{frames} frames of {side}x{side}: measured {made['peak_memory'] / 1e6:.0f} MB, "
             line += f"estimated {made['estimated_memory'] / 1e6:.0f} MB"
             print(json.dumps({"frames": frames, "side": side} | made) if args.json else line, flush=True)
+    return 0
 
 
 def measured(column, weights, frames, side, folder):
@@ -58,4 +63,4 @@ def measured(column, weights, frames, side, folder):
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
