@@ -14,13 +14,13 @@ stdout = Console(highlight=False)
 
 
 def note(message: str) -> None:
-    """One line of log."""
-    stderr.print(message, markup=False)
+    """One line of log, never broken in two: a path in it is to be found by grep and to be copied."""
+    stderr.print(message, markup=False, soft_wrap=True)
 
 
 def warn(message: str) -> None:
     """A warning that does not stop the command."""
-    stderr.print(f"warning: {message}", style="yellow", markup=False)
+    stderr.print(f"warning: {message}", style="yellow", markup=False, soft_wrap=True)
 
 
 def print_json(data: object) -> None:

@@ -32,9 +32,9 @@ def check_values(lowest: float, highest: float) -> None:
     vsr.check_values(TITLE, lowest, highest)
 
 
-def steps_of(frames: int) -> int:
-    """Steps the network enters: the flows, then each frame backward, forward and upsampled."""
-    return 1 + 3 * frames
+def steps_of(frames: int, wanted: int | None = None) -> int:
+    """Steps the network enters: the flows, each frame backward, and the first `wanted` (all) forward and upsampled."""
+    return 1 + frames + 2 * (frames if wanted is None else wanted)
 
 
 def detail_steps(frames: int) -> str:

@@ -51,9 +51,9 @@ def check_values(lowest: float, highest: float) -> None:
     vsr.check_values(TITLE, lowest, highest)
 
 
-def steps_of(frames: int) -> int:
-    """Steps the network enters: flows and features, then each frame backward, forward and upsampled."""
-    return 2 + 3 * frames
+def steps_of(frames: int, wanted: int | None = None) -> int:
+    """Steps the network enters: flows and features, each frame backward, and the first `wanted` (all) forward and upsampled."""
+    return 2 + frames + 2 * (frames if wanted is None else wanted)
 
 
 def detail_steps(frames: int) -> str:

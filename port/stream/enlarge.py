@@ -75,7 +75,8 @@ def steps_left(run: Run, job: Job) -> int | None:
     choice = run.choice
     left = [w for w in plan(run.source.count, choice.window, choice.overlap) if not job.has(w)]
     tiles = tile_count(run.size, choice.tile, choice.tile_overlap, run.args.token_stride)
-    return tiles * sum(facts_of(run.args.model).steps_of(window.end - window.start) for window in left)
+    steps_of = facts_of(run.args.model).steps_of
+    return tiles * sum(steps_of(window.end - window.start, window.keep_to - window.start) for window in left)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 
 import numpy as np
 
@@ -95,8 +95,8 @@ def places(size: tuple[int, int], tile: tuple[int, int], overlap: int, multiple:
 
 
 def kept(output: np.ndarray | Iterable[np.ndarray], keep: slice) -> Iterator[np.ndarray]:
-    """The frames [start, stop) of what an Upscale gave."""
-    return (frame for i, frame in enumerate(frames_of(output)) if keep.start <= i < keep.stop)
+    """The frames [start, stop) of what an Upscale gives. Those behind are not asked for: they would be enlarged for nothing."""
+    return islice(frames_of(output), keep.start, keep.stop)
 
 
 def in_tiles(
