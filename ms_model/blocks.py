@@ -18,7 +18,7 @@ def lrelu(x):
 
 
 class Conv3x3(nn.Conv2d):
-    """3x3 convolution, zero padding, same size; by MindSpore's operator, or by Winograd's algorithm once made fast."""
+    """3x3 convolution, zero padding, same size; by the framework's operator, or by Winograd's algorithm once made fast."""
 
     def __init__(self, in_channels, out_channels):
         # MindSpore's defaults are pad_mode="same" and no bias; padding counts only with "pad".

@@ -3,6 +3,7 @@
 from ms_model.winograd import fast_convolutions
 from port.errors import PortError
 from port.models.speed import chosen
+from port.native.build import NO_COMPILER
 
 
 def apply(net, names, device):
@@ -20,10 +21,7 @@ def _together(net, device):
 
 def _winograd(net, device):
     if not fast_convolutions(net):
-        raise PortError(
-            "--fast winograd: there is no C compiler with OpenMP (`cc`, or what CC names), or the network is not in float32. "
-            "Install gcc, or leave it out."
-        )
+        raise PortError(f"--fast winograd: {NO_COMPILER}, or the network is not in float32. Install gcc, or leave it out.")
 
 
 WAYS = {

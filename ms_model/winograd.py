@@ -1,33 +1,22 @@
-"""3x3 convolutions by Winograd's algorithm on a CPU: winograd.c, compiled where it runs and called as an operator.
+"""3x3 convolutions by Winograd's algorithm on a CPU: port/native/winograd.c, called as an operator.
 
 MindSpore's own convolution is im2col and a product in the layout (n, c, h, w), half as fast as PyTorch's in a layout of blocks.
 """
-
-import hashlib
-import os
-import shutil
-import subprocess
-from functools import cache
-from pathlib import Path
 
 import mindspore
 import mindspore.ops as F
 from mindspore.ops.operations._grad_ops import Conv2DBackpropFilter
 
 from ms_model.blocks import Conv3x3
-from port.errors import PortError
-from port.files import whole_file
-
-SOURCE = Path(__file__).with_name("winograd.c")
-COMPILED = Path(__file__).resolve().parents[1] / ".cache" / "mindspore"
-COMPILE = ("-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
+from port.native.build import library
 
 
 def fast_convolutions(net):
     """Let the 3x3 convolutions of `net` in float32 run so, on a CPU with a C compiler. -> how many do"""
     convs = [cell for _, cell in net.cells_and_names() if isinstance(cell, Conv3x3)]
     convs = [conv for conv in convs if conv.weight.dtype == mindspore.float32]
-    found = library() if convs else None
+    on_cpu = mindspore.get_context("device_target") == "CPU"
+    found = library("winograd") if convs and on_cpu else None
     if found is None:
         return 0
     for conv in convs:
@@ -49,29 +38,8 @@ def operator(path):
         by_x = forward(given, turned, F.zeros((kernels.shape[1],), x.dtype))
         return by_x, by_kernels(given, x, kernels.shape), given.sum((0, 2, 3))
 
-    forward = F.Custom(f"{path}:conv3x3", shape, dtype, "aot")
+    forward = F.Custom(f"{path}:mindspore_conv3x3", shape, dtype, "aot")
     by_kernels = Conv2DBackpropFilter(
         0, 3, "pad", 1, pad_list=(1, 1, 1, 1), mode=1, stride=(1, 1), dilation=(1, 1, 1, 1), group=1
     )
-    return F.Custom(f"{path}:conv3x3", shape, dtype, "aot", bprop=gradients)
-
-
-@cache
-def library():
-    """winograd.c compiled for this machine, made at its first use; None on another device or where it cannot be compiled."""
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if mindspore.get_context("device_target") != "CPU" or compiler is None:
-        return None
-    processor = Path("/proc/cpuinfo")
-    flags = [line for line in processor.read_text().splitlines() if line.startswith(("flags", "Features"))][:1]
-    made_of = SOURCE.read_bytes() + repr((COMPILE, compiler, flags)).encode()
-    target = COMPILED / f"winograd-{hashlib.sha256(made_of).hexdigest()[:16]}.so"
-    if target.is_file():
-        return target
-    try:
-        COMPILED.mkdir(parents=True, exist_ok=True)
-        with whole_file(target, lasting=False) as draft:
-            subprocess.run([compiler, *COMPILE, "-o", draft, SOURCE], check=True, capture_output=True, timeout=120)
-    except (OSError, subprocess.SubprocessError, PortError):
-        return None  # without OpenMP, or in a folder that cannot be written: MindSpore's own convolution does as well
-    return target
+    return F.Custom(f"{path}:mindspore_conv3x3", shape, dtype, "aot", bprop=gradients)

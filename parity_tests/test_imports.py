@@ -23,7 +23,7 @@ FORBIDDEN = {
 FLOORS = (
     ("errors", "console"),
     ("files", "processes", "workers"),
-    ("models", "metrics", "video", "weights", "diagnose"),
+    ("models", "metrics", "video", "weights", "diagnose", "native"),
     ("data", "degrade"),
     ("parity",),
     ("stream",),

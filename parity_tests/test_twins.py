@@ -21,10 +21,6 @@ ONLY_PORT = {
     ): "F.normalize in the reference; MindSpore's has another epsilon, its norm a NaN gradient at zero",
     ("warp.py", "_nearest_pixel"): "MindSpore's nearest sampling rounds halves up, so the sampling is written out",
     ("vsr.py", "_extremes"): "MindSpore's min and max pass over NaN",
-    ("blocks.py", "Conv3x3"): "MindSpore's own convolution is half as fast as PyTorch's, so there is another",
-    ("blocks.py", "Conv3x3.__init__"): "as above",
-    ("blocks.py", "Conv3x3.forward"): "as above",
-    ("speed.py", "_winograd"): "as above",
     ("checkpoint.py", "_quiet"): "MindSpore logs to stderr what it also raises",
     ("checkpoint.py", "_umask"): "MindSpore leaves files read-only",
     ("gate.py", "of_its_own"): "an autograd.Function passes on what it was given without copying it",
@@ -88,9 +84,7 @@ ONLY_REFERENCE = {
 FILES_ONLY_REFERENCE = {
     "plain.py": "the baseline that both columns are measured against is written in the framework of the official code",
 }
-FILES_ONLY_PORT = {
-    "winograd.py": "PyTorch's own convolution is as fast as the machine allows",
-}
+FILES_ONLY_PORT = {}
 # (file, class or function) -> argument lists that differ on purpose
 ARGUMENTS = {
     ("gate.py", "Gate.forward"): "PyTorch's modules may write into what they are given: `apart`",

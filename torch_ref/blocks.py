@@ -16,9 +16,22 @@ def lrelu(x):
     return F.leaky_relu(x, LRELU_SLOPE)
 
 
+class Conv3x3(nn.Conv2d):
+    """3x3 convolution, zero padding, same size; by the framework's operator, or by Winograd's algorithm once made fast."""
+
+    def __init__(self, in_channels, out_channels):
+        super().__init__(in_channels, out_channels, 3, padding=1)
+        self.winograd = None
+
+    def forward(self, x):
+        if self.winograd is None:
+            return super().forward(x)
+        return self.winograd(x, self.weight, self.bias)
+
+
 def conv3x3(in_channels, out_channels):
     """3x3 convolution, zero padding, same size."""
-    return nn.Conv2d(in_channels, out_channels, 3, padding=1)
+    return Conv3x3(in_channels, out_channels)
 
 
 def kaiming_init(conv, scale=1.0):

@@ -4,7 +4,9 @@ import torch
 
 from port.errors import PortError
 from port.models.speed import chosen
+from port.native.build import NO_COMPILER
 from torch_ref.half import use_dtype
+from torch_ref.winograd import fast_convolutions
 
 
 def apply(net, names, device):
@@ -20,11 +22,16 @@ def _together(net, device):
     net.directions = "together"
 
 
+def _winograd(net, device):
+    if not fast_convolutions(net):
+        raise PortError(f"--fast winograd: {NO_COMPILER}, or the network is not in float32. Install gcc, or leave it out.")
+
+
 def _bfloat16(net, device):
-    if device == "cpu" and not torch.cpu._is_amx_tile_supported():
+    if device == "cpu" and not (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()):
         raise PortError(
-            "--fast bfloat16: this CPU has no matrix units (AMX), and convolutions in 16 bits take ten times as long without. "
-            "Leave it out, or give --dtype bfloat16 to see what it does to the pictures."
+            "--fast bfloat16: this CPU has no instructions for it (AMX or AVX512_BF16), and convolutions in 16 bits take ten "
+            "times as long without. Leave it out, or give --dtype bfloat16 to see what it does to the pictures."
         )
     use_dtype(net, "bfloat16", device)
 
@@ -48,6 +55,7 @@ def _recorded(method):
 
 WAYS = {
     "together": _together,
+    "winograd": _winograd,
     "channels_last": lambda net, device: net.to(memory_format=torch.channels_last),
     "bfloat16": _bfloat16,
     "tf32": _tf32,

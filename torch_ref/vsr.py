@@ -53,7 +53,7 @@ class VideoSR(nn.Module):
     def forward(self, lrs):
         return torch.stack(list(self._frames(lrs)), dim=1)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def frames(self, lrs):
         """The same frame by frame, each as soon as it is known, for less memory. (n, t, 3, h, w) -> t of (n, 3, 4h, 4w)
 

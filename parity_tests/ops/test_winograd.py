@@ -1,13 +1,14 @@
-"""MindSpore's faster 3x3 convolution against float64 and against MindSpore's own, forward, backward and compiled."""
+"""The faster 3x3 convolution of both columns against float64 and against each framework's own, forward, backward, compiled."""
 
 import mindspore
 import numpy as np
 import pytest
 import torch
 
-from ms_model import blocks, winograd
+from parity_tests.ops.both import AGREEMENT, COLUMNS, rms
+from port.native.build import library
 
-pytestmark = pytest.mark.skipif(winograd.library() is None, reason="no C compiler with OpenMP on this machine")
+pytestmark = pytest.mark.skipif(library("winograd") is None, reason="no C compiler with OpenMP on this machine")
 
 # n, in, out, h, w: whole and broken strips, odd sizes, channels that do not fill a group, less than a tile
 SHAPES = [(1, 64, 64, 18, 50), (2, 5, 7, 17, 99), (1, 128, 64, 6, 8), (1, 3, 64, 9, 113), (3, 64, 3, 5, 3)]
@@ -25,62 +26,84 @@ def exact(x, kernels, bias):
     return torch.nn.functional.conv2d(*(torch.from_numpy(a).double() for a in (x, kernels, bias)), padding=1).numpy()
 
 
-def both(kernels, bias):
-    """MindSpore's own convolution and the fast one, the same weights."""
+def both(side, kernels, bias):
+    """The framework's own convolution and the fast one, the same weights."""
     found = []
     for fast in (False, True):
-        conv = blocks.conv3x3(kernels.shape[1], kernels.shape[0])
-        conv.weight.set_data(mindspore.Tensor(kernels))
-        conv.bias.set_data(mindspore.Tensor(bias))
-        assert winograd.fast_convolutions(conv) == 1 if fast else conv.winograd is None
+        conv = side.module("blocks").conv3x3(kernels.shape[1], kernels.shape[0])
+        own = list(side.weights(conv))
+        side.fill(conv, dict(zip(own, (kernels, bias), strict=True)))
+        if fast:
+            assert side.module("winograd").fast_convolutions(conv) == 1
+        assert (conv.winograd is not None) is fast
         found.append(conv)
     return found
 
 
-def rms(array):
-    return float(np.sqrt(np.mean(np.square(array))))
+def run(side, conv, x, compiled=False):
+    if side.name == "torch":
+        with torch.no_grad():
+            return side.array(conv(side.tensor(x)))
+    return side.array((mindspore.jit(conv.construct) if compiled else conv)(side.tensor(x)))
 
 
-@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
 @pytest.mark.parametrize("offset", [0, 30], ids=["centred", "far from zero"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_error_against_float64(shape, offset, compiled):
-    """At most twice that of MindSpore's own."""
+def test_error_against_float64(side, shape, offset):
+    """At most twice that of the framework's own. Compiled it is the same function (in PyTorch it is not compiled)."""
     x, kernels, bias = made(shape)
     x += np.float32(offset)
-    own, fast = both(kernels, bias)
-    run = mindspore.jit(fast.construct) if compiled else fast
-    truth = exact(x, kernels, bias)
-    wrong, own_wrong = (rms(f(mindspore.Tensor(x)).asnumpy() - truth) for f in (run, own))
-    assert wrong <= 2 * own_wrong
+    own, fast = both(side, kernels, bias)
+    truth, found = exact(x, kernels, bias), run(side, fast, x)
+    assert rms(found - truth) <= 2 * rms(run(side, own, x) - truth)
+    if side.name == "mindspore":
+        assert np.array_equal(run(side, fast, x, compiled=True), found)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1, 1), (3, 64, 3, 5, 1)], ids=str)
-def test_less_than_a_tile(shape):
+def test_less_than_a_tile(side, shape):
     """Only the middle of the kernels meets a pixel; the rest cancels, to the rounding of sums that hold all of it."""
     x, kernels, bias = made(shape)
-    wrong = both(kernels, bias)[1](mindspore.Tensor(x)).asnumpy() - exact(x, kernels, bias)
+    wrong = run(side, both(side, kernels, bias)[1], x) - exact(x, kernels, bias)
     sums = np.abs(x).max() * np.abs(kernels).sum(axis=(1, 2, 3)).max()
     assert np.abs(wrong).max() <= np.finfo(np.float32).eps * sums
 
 
-def test_gradients_agree():
+def test_both_columns_give_the_same_bits():
+    """They call the same function."""
+    x, kernels, bias = made((2, 5, 7, 17, 99))
+    one, other = (run(side(), both(side(), kernels, bias)[1], x) for side in COLUMNS.values())
+    assert np.array_equal(one, other)
+
+
+def test_what_does_not_lie_in_order_is_read_in_order(side):
+    """A transposed view, as PyTorch makes; MindSpore's are copied by the framework."""
+    x, kernels, bias = made((1, 5, 7, 9, 12))
+    conv = both(side, kernels, bias)[1]
+    turned = side.tensor(np.ascontiguousarray(x.transpose(0, 1, 3, 2))).swapaxes(2, 3)
+    with torch.no_grad():
+        assert np.array_equal(side.array(conv(turned)), run(side, conv, x))
+
+
+def test_gradients_agree(side):
     x, kernels, bias = made((2, 16, 12, 9, 21))
-    found = []
-    for conv in both(kernels, bias):
-        weigh = mindspore.Tensor(np.random.default_rng(1).standard_normal((2, 12, 9, 21)).astype(np.float32))
-        value = mindspore.grad(lambda x, conv=conv, weigh=weigh: (conv(x) * weigh).sum(), 0, conv.trainable_params())
-        by_x, by_weights = value(mindspore.Tensor(x))
-        found.append([by_x.asnumpy(), *(g.asnumpy() for g in by_weights)])
-    assert len(found[0]) == 3
-    for own, fast in zip(*found, strict=True):
-        assert np.abs(own - fast).max() <= 2e-5 * rms(own)  # the agreement of two kernels, see both.py
+    weigh = side.tensor(np.random.default_rng(1).standard_normal((2, 12, 9, 21)).astype(np.float32))
+    found = [
+        side.gradients(lambda x, conv=conv: (conv(x) * weigh).sum(), [x], conv)[1:] for conv in both(side, kernels, bias)
+    ]
+    own, fast = ([*inputs, *weights.values()] for inputs, weights in found)
+    assert len(own) == len(fast) == 3
+    for one, other in zip(own, fast, strict=True):
+        assert np.abs(one - other).max() <= AGREEMENT * rms(one)
 
 
-def test_only_float32_is_changed():
-    net = blocks.ResidualTrunk(3, 8, 2)
-    names = [parameter.name for parameter in net.get_parameters()]
-    net.main[0].to_float(mindspore.float32)
-    net.main[0].weight.set_dtype(mindspore.float16)
-    assert winograd.fast_convolutions(net) == 4
-    assert [parameter.name for parameter in net.get_parameters()] == names
+def test_only_float32_is_changed(side):
+    net = side.module("blocks").ResidualTrunk(3, 8, 2)
+    names = list(side.weights(net))
+    if side.name == "torch":
+        net.main[0].half()
+    else:
+        net.main[0].to_float(mindspore.float32)
+        net.main[0].weight.set_dtype(mindspore.float16)
+    assert side.module("winograd").fast_convolutions(net) == 4
+    assert list(side.weights(net)) == names

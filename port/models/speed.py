@@ -26,7 +26,9 @@ MODES = {
         "the same parts through mindspore.jit, as without --eager", {"mindspore": ("cpu", "ascend")}, "none"
     ),
     "winograd": Mode(
-        "3x3 convolutions by Winograd's algorithm, in C compiled at the first use", {"mindspore": ("cpu",)}, ROUNDING
+        "3x3 convolutions by Winograd's algorithm, in C compiled at the first use",
+        {"torch": ("cpu",), "mindspore": ("cpu",)},
+        ROUNDING,
     ),
     "together": Mode(
         "both directions as one batch of two, for more memory",
@@ -42,7 +44,9 @@ MODES = {
 }
 # Taken unless said otherwise: launches count for most there.
 DEFAULTS = {"cuda": ("together",), "ascend": ("together",)}
-EXCLUDE = (("compile", "cuda_graphs"),)
+EXCLUDE = (
+    ("compile", "cuda_graphs"), ("winograd", "channels_last"), ("winograd", "compile"), ("winograd", "bfloat16"),
+)  # fmt: skip
 
 
 def fast_names(text: str) -> tuple[str, ...]:

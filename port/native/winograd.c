@@ -1,4 +1,4 @@
-/* 3x3 convolution with zero padding, stride 1, float32, as a custom operator of MindSpore on a CPU (func_type "aot").
+/* 3x3 convolution with zero padding, stride 1, float32, on a CPU.
  *
  * Winograd's algorithm F(2x2, 3x3), from its description in Lavin and Gray, "Fast Algorithms for Convolutional Neural
  * Networks", CVPR 2016: every 2x2 tile of the output comes from a 4x4 tile of the input. Both kernel and tile are
@@ -157,7 +157,7 @@ static void transform_output(const float *m, size_t plane, float bias, float *pi
 }
 
 /* x (n, in, h, w), kernels (out, in, 3, 3), bias (out) -> to (n, out, h, w). 0, or 1 where memory does not suffice */
-static int convolve(const float *x, const float *kernels, const float *bias, float *to, int n, int in, int h, int w,
+int conv3x3(const float *x, const float *kernels, const float *bias, float *to, int n, int in, int h, int w,
                     int out) {
     int groups = groups_of(out), across = (w + 1) / 2, down = (h + 1) / 2;
     int vectors = (across + LANES - 1) / LANES, strips = (vectors + VECTORS - 1) / VECTORS, failed = 0;
@@ -190,8 +190,8 @@ static int convolve(const float *x, const float *kernels, const float *bias, flo
     return failed;
 }
 
-/* What MindSpore calls: inputs x, kernels and bias, then the output. 0 is success, all else an error there. */
-int conv3x3(int count, void **data, int *ranks, int64_t **shapes, const char **types, void *stream, void *extra) {
+/* What MindSpore calls (a custom operator, func_type "aot"): inputs x, kernels and bias, then the output. 0 is success, all else an error there. */
+int mindspore_conv3x3(int count, void **data, int *ranks, int64_t **shapes, const char **types, void *stream, void *extra) {
     (void)stream, (void)extra;
     if (count != 4 || ranks[0] != 4 || ranks[1] != 4 || ranks[2] != 1 || ranks[3] != 4) return 2;
     const int64_t *x = shapes[0], *kernels = shapes[1], *to = shapes[3];
@@ -199,5 +199,5 @@ int conv3x3(int count, void **data, int *ranks, int64_t **shapes, const char **t
         if (strcmp(types[k], "float32")) return 3;
     if (kernels[1] != x[1] || kernels[2] != 3 || kernels[3] != 3 || shapes[2][0] != kernels[0]) return 4;
     if (to[0] != x[0] || to[1] != kernels[0] || to[2] != x[2] || to[3] != x[3]) return 5;
-    return convolve(data[0], data[1], data[2], data[3], x[0], x[1], x[2], x[3], kernels[0]);
+    return conv3x3(data[0], data[1], data[2], data[3], x[0], x[1], x[2], x[3], kernels[0]);
 }
