@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 
+from parity_tests.stream.standin import enlarge
 from port.errors import PortError
 from port.metrics.psnr import psnr
 from port.video.encode import write_movie
@@ -55,6 +56,16 @@ def test_colours_come_back_by_the_same_matrix(tmp_path, colour):
         assert (first.colorspace, first.color_range, first.format.name) == (1, 1, "yuv420p")  # BT.709, limited
     error = np.abs(read_clip(tmp_path / "x.mp4").frames.astype(int) - frames)
     assert error.max() <= COLOUR_ERROR
+
+
+def test_the_same_pictures_give_the_same_file(tmp_path):
+    """Soft pictures that change, so that the encoder weighs what later frames need."""
+    frames = enlarge(np.random.default_rng(0).random((1, 20, 3, 64, 66), np.float32))[0]
+    frames = np.rint(255 * frames).astype(np.uint8).transpose(0, 2, 3, 1)
+    files = [tmp_path / f"{i}.mp4" for i in range(6)]
+    for path in files:
+        write_movie(path, frames, Fraction(25))
+    assert len({path.read_bytes() for path in files}) == 1
 
 
 def test_max_frames(tmp_path):

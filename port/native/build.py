@@ -9,6 +9,7 @@ from pathlib import Path
 
 from port.errors import PortError
 from port.files import whole_file
+from port.processor import flags
 
 COMPILED = Path(__file__).resolve().parents[2] / ".cache" / "native"
 COMPILE = ("-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
@@ -26,10 +27,7 @@ def library(name: str) -> Path | None:
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
         return None
-    processor = Path("/proc/cpuinfo")
-    lines = processor.read_text(encoding="utf-8").splitlines() if processor.is_file() else []
-    flags = [line for line in lines if line.startswith(("flags", "Features"))][:1]
-    made_of = source.read_bytes() + repr((COMPILE, compiler, flags)).encode()
+    made_of = source.read_bytes() + repr((COMPILE, compiler, sorted(flags()))).encode()
     target = COMPILED / f"{name}-{hashlib.sha256(made_of).hexdigest()[:16]}.so"
     if target.is_file():
         return target
