@@ -38,6 +38,8 @@ def every_row():
         row("mindspore floor main", [3.0, 6.0, 12.0], operations=8 * 10**9, calls=7, kinds=3),
         row("torch network small", [1.0, 2.0], size=(144, 176)),
         row("torch plain small", [1.2, 2.4], size=(144, 176)),
+        row("torch fast main", [1.15, 2.3, 4.6]),
+        row("torch fast small", [1.0, 2.0], size=(144, 176)),
         row("torch network growth", [0.5], frames=2),
         row("torch training training", [1.5], frames=4, size=(64, 64), batch=1),
         row("torch training-floor training", [1.0], frames=4, size=(64, 64), operations=5),
@@ -124,6 +126,8 @@ def test_all_goals_just_reached():
         ("torch network main", [1.17, 2.4, 4.8], "torch_ref, network by its own convolutions"),
         ("torch plain main", [1.6, 3.2, 6.4], "320x180"),
         ("torch plain small", [1.19, 2.38], "176x144"),
+        ("torch fast main", [1.17, 2.34, 4.68], "the ways of --fast, 320x180"),
+        ("torch fast small", [1.01, 2.02], "the ways of --fast, 176x144"),
         ("mindspore network main", [3.76, 7.52, 15.04], "ms_model, network by its own convolutions"),
         ("mindspore network main", [9.0, 18.0, 36.0], "ms_model by plain transcription"),
         ("torch network full", [26.5], "torch_ref, seconds per frame"),
@@ -224,6 +228,8 @@ def test_fast_ways_take_turns_beside_the_exact_ones():
     steps = [step for step in make_plan(Options(rounds=1, fast=ways)) if step.place == "main" and step.subject != "peak"]
     turns = [(step.framework, step.subject) for step in steps if step.counted]
     assert turns == [turn for turn in plan.TURNS if turn != ("mindspore", "fast")]
+    small = {step.worker[:2] for step in make_plan(Options(fast=ways)) if step.place == "small"}
+    assert small == {("torch", "network"), ("torch", "fast"), ("torch", "plain")}
 
 
 def test_what_is_left_out():
@@ -265,4 +271,4 @@ def test_the_page(tmp_path):
 
 
 def test_no_chart_without_a_network():
-    assert draw_bench(result([own for own in every_row() if own["subject"] not in ("network", "plain")])) is None
+    assert draw_bench(result([own for own in every_row() if own["subject"] not in ("network", "fast", "plain")])) is None

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from port.bench.figures import Row, find, ratio
-from port.bench.plan import DEFAULT_SIZE
+from port.bench.plan import DEFAULT_SIZE, SMALL_SIZE
 
 GIB = float(1 << 30)
 
@@ -37,12 +37,13 @@ def _size(size: tuple[int, int]) -> dict[str, int]:
 
 GOALS = (
     Goal("torch_ref, network by its own convolutions", ("torch network main",), ("torch floor main",), most=1.15),
-    Goal(
-        "plain transcription by torch_ref, 176x144", ("torch plain small",), ("torch network small",), least=1.2
-    ),
-    Goal(
-        "plain transcription by torch_ref, 320x180", ("torch plain main",), ("torch network main",), least=1.4,
-        where=_size(DEFAULT_SIZE),
+    *(
+        Goal(
+            f"plain transcription by torch_ref{ways}, {width}x{height}", (f"torch plain {place}",),
+            (f"torch {subject} {place}",), least=least, where=_size((height, width)),
+        )
+        for subject, ways in (("network", ""), ("fast", " in the ways of --fast"))
+        for place, (height, width), least in (("small", SMALL_SIZE, 1.2), ("main", DEFAULT_SIZE, 1.4))
     ),
     Goal("ms_model, network by its own convolutions", ("mindspore network main",), ("mindspore floor main",), most=1.25),
     Goal(

@@ -106,7 +106,7 @@ def _steps(options: Options) -> Iterator[Step]:
         yield Step(framework, subject, "main", {"side": options.peak_side})
     yield from _rounds("main", TURNS, _clip(options.frames, options.size), options.rounds)
     if options.small:
-        turns = [turn for turn in TURNS if turn[0] == TORCH and turn[1] in ("network", "plain")]
+        turns = [turn for turn in TURNS if turn[0] == TORCH and turn[1] in ("network", "fast", "plain")]
         yield from _rounds("small", turns, _clip(options.frames, SMALL_SIZE), options.rounds)
     for frames in lengths(options.frames):
         for framework in FRAMEWORKS:
