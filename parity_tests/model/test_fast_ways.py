@@ -8,7 +8,7 @@ import pytest
 from parity_tests.model.test_ttvsr import clip, run
 from parity_tests.ops.both import AGREEMENT, COLUMNS, Recorded, worst
 from port.errors import PortError, UsageError
-from port.models import speed, vsr
+from port.models import speed, ttvsr, vsr
 from port.native.build import library
 
 
@@ -50,8 +50,9 @@ def test_frames_stream_out_as_they_are_known(side, net, seeded):
     stream = net.frames(side.tensor(frames))
     assert np.array_equal(side.array(next(stream)), whole[:, 0])
     assert seen.steps[-1] == "up.00"  # the rest of the forward pass is still to come
+    assert len(seen.steps) == ttvsr.steps_of(4, 1)
     rest = [side.array(frame) for frame in stream]
-    assert np.array_equal(np.stack(rest, axis=1), whole[:, 1:])
+    assert np.array_equal(np.stack(rest, axis=1), whole[:, 1:]) and len(seen.steps) == ttvsr.steps_of(4)
 
 
 def test_streaming_leaves_gradients_on_for_others(seeded, ttvsr_pair):

@@ -35,6 +35,21 @@ def test_spans_cover_a_side_on_the_grid(side, tile, overlap, multiple):
         assert before.end - after.start >= overlap
 
 
+@pytest.mark.parametrize("tile", [None, (16, 16)])
+def test_frames_behind_those_to_be_kept_are_not_asked_for(tile):
+    """A network that enlarges them one by one has done half of the work for nothing otherwise."""
+    made = []
+
+    def upscale(frames):
+        for frame in enlarge(frames).swapaxes(0, 1):
+            made.append(len(made))
+            yield frame
+
+    frames = np.random.default_rng(0).random((1, 7, 3, 16, 28), np.float32)
+    found = in_tiles(upscale, frames, slice(2, 5), tile, 8, 4)
+    assert found.shape[1] == 3 and len(made) == 5 * (1 if tile is None else 3)
+
+
 @given(side=st.integers(150, 200), overlap=st.sampled_from([8, 16, 32]))
 def test_the_outer_quarter_of_an_overlap_counts_nothing(side, overlap):
     for span in spans(side, 64, overlap, 4)[1:]:

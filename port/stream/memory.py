@@ -37,7 +37,7 @@ class Cost:
 # frames of 180x144 in PyTorch, where 2.1 are estimated.
 COSTS = {
     "torch": Cost(0.45e9, 1300, 18_200),
-    "mindspore": Cost(0.85e9, 1510, 25_800),
+    "mindspore": Cost(1.09e9, 1510, 25_800),
 }
 
 
