@@ -76,6 +76,7 @@ ONLY_REFERENCE = {
     ("bench.py", "of_layout"): "MindSpore's tensors have one layout in memory",
     ("run_exported.py", "describe"): "the parts run there without PyTorch, on onnxruntime",
     ("export.py", "_quiet"): "PyTorch's exporter logs what concerns its own makers",
+    ("winograd.py", "suits"): "MindSpore checks what an operator is given",
     ("pairs.py", "tied_names"): "MindSpore lists a shared parameter once",
     ("map_pair.py", "exercised_by"): "asked of the reference alone",
     ("pairs.py", "run_gated"): "a network that writes in place is run a second time, with copies",

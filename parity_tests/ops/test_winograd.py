@@ -107,3 +107,15 @@ def test_only_float32_is_changed(side):
         net.main[0].weight.set_dtype(mindspore.float16)
     assert side.module("winograd").fast_convolutions(net) == 4
     assert list(side.weights(net)) == names
+
+
+def test_what_is_not_float32_goes_pytorchs_way():
+    """A pointer has no type: the function would read doubles as floats, and channels that are not there."""
+    side = COLUMNS["torch_ref"]()
+    x, kernels, bias = made((1, 5, 7, 9, 12))
+    own, fast = both(side, kernels, bias)
+    with torch.no_grad():
+        with pytest.raises(RuntimeError, match="channels"):
+            fast(side.tensor(x[:, :4]))
+        double = side.tensor(x.astype(np.float64))
+        assert torch.equal(fast.double()(double), own.double()(double))
