@@ -3,6 +3,7 @@
 Source: the official TTVSR and BasicSR networks, from their description in docs/networks.md.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import nn
 
@@ -13,7 +14,8 @@ RESIDUAL_INIT = 0.1  # residual branches start small so that a deep trunk starts
 
 def lrelu(x):
     """LeakyReLU with the slope of these networks."""
-    return F.leaky_relu(x, LRELU_SLOPE)
+    # Written over x in inference: a result beside it, 236 MB for a frame of 1280x720, makes the upsampler 10 % slower.
+    return F.leaky_relu(x, LRELU_SLOPE, inplace=torch.is_inference_mode_enabled())
 
 
 class Conv3x3(nn.Conv2d):
