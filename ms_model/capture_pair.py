@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ms_model import device, pairs, training
+from ms_model import compiled_pairs, device, pairs, training
 from port.errors import UsageError, run_command
 from port.parity.capture import gigabytes
 from port.parity.pair_capture import FINISHED, PASSES, Column, applicable, attempt, capture_pass, types_of
@@ -42,7 +42,7 @@ def run(args):
     device.select(args.device)
     device.one_after_the_other()
     types = types_of(args.reference)
-    column = Column(pairs, training, device.describe(), types, types.port)
+    column = Column(pairs, training, device.describe(), types, types.port, compiled_pairs)
     if not args.keep_going:
         complete = capture(column, args.pair[0], args.out[0], names, args)
         (args.out[0] / FINISHED).touch()  # every pass has its trace, also one that broke off

@@ -104,13 +104,17 @@ PASSES = {
 
 @dataclass(frozen=True)
 class Column:
-    """One framework's half: its `pairs` and `training` modules, what it says of versions and device, its element type."""
+    """One framework's half: its `pairs` and `training` modules, what it says of versions and device, its element type.
+
+    compiled  its `compiled_pairs` module, where the framework compiles
+    """
 
     pairs: ModuleType
     training: ModuleType
     backend: dict[str, object]
     types: Types = Types()
     own: str = "float32"
+    compiled: ModuleType | None = None
 
     def dtype(self, spec: PairPass) -> str:
         """What a pass computes in."""
@@ -156,9 +160,9 @@ def capture_pass(
                 own = Trace(reference / "forcedcast") if column.types.mixed else given
                 recorder.noise = Rounding(own, Trace(reference / "forced64"), dtype)
             if spec.alone:
-                about |= pairs.run_compiled_alone(side, recorder)
+                about |= column.compiled.run_compiled_alone(side, recorder)
             elif spec.compiled:
-                about["compiled"] = pairs.run_compiled(side, recorder)
+                about["compiled"] = column.compiled.run_compiled(side, recorder)
             else:
                 pairs.run(side, recorder)
     except (PortError, MemoryError):
