@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from port.parity.tolerance import load
-from port.report.charts import DARK, LIGHT, Series, Step, column, draw_chart, lowest_line, steps_of
+from port.report.charts import DARK, LIGHT, Series, Step, column, draw_chart, lowest_line, steps_of, stretches
 
 RED = (0xCF, 0x22, 0x2E)
 
@@ -34,6 +34,16 @@ def test_steps_are_runs_of_sites():
     rows = [{"site": site} for site in ("flows/a", "flows/b", "bwd.01/a", "bwd.00/a", "flows/c")]
     assert steps_of(rows) == [Step("flows", 0, 2), Step("bwd.01", 2, 3), Step("bwd.00", 3, 4), Step("flows", 4, 5)]
     assert steps_of(rows)[1].phase == "bwd" and steps_of(rows)[0].middle == 0.5
+
+
+def test_phases_that_take_turns_are_one_stretch():
+    """Frames stream out: each is upsampled before the next is carried forward."""
+    names = ("flows", "features", "bwd.01", "bwd.00", "fwd.00", "up.00", "fwd.01", "up.01", "end")
+    steps = [Step(name, 2 * i, 2 * i + 2) for i, name in enumerate(names)]
+    assert stretches(steps) == [
+        (["flows"], 0, 2), (["features"], 2, 4), (["bwd"], 4, 8), (["fwd", "up"], 8, 16), (["end"], 16, 18)
+    ]  # fmt: skip
+    assert stretches(steps[:1]) == [(["flows"], 0, 2)] and stretches([]) == []
 
 
 def test_missing_numbers_are_left_out():

@@ -168,10 +168,24 @@ def add_legend(axes: Axes, theme: Theme) -> None:
     axes.legend(loc="upper left", fontsize=8.5, ncols=4, **look)
 
 
+def stretches(steps: Sequence[Step]) -> list[tuple[list[str], int, int]]:
+    """(phases, start, stop), one after the other; phases that take turns, as forward and upsampling do, are one stretch."""
+    groups = [(phase, list(members)) for phase, members in itertools.groupby(steps, key=lambda step: step.phase)]
+    found: list[tuple[list[str], int, int]] = []
+    for (phase, members), (following, _) in itertools.zip_longest(groups, groups[1:], fillvalue=(None, None)):
+        names, start, _ = found[-1] if found else ([], 0, 0)
+        if phase in names or following in names:
+            found[-1] = (names if phase in names else [*names, phase], start, members[-1].stop)
+        else:
+            found.append(([phase], members[0].start, members[-1].stop))
+    return found
+
+
 def mark_steps(axes: Axes, steps: Sequence[Step], theme: Theme) -> None:
-    """A line where a step begins, a stronger one where a phase does."""
-    for before, step in itertools.pairwise(steps):
-        new_phase = before.phase != step.phase
+    """A line where a step begins, a stronger one where the network goes on to something else."""
+    starts = {start for _, start, _ in stretches(steps)}
+    for step in steps[1:]:
+        new_phase = step.start in starts
         axes.axvline(step.start - 0.5, color=theme.ink if new_phase else theme.faint, lw=0.9 if new_phase else 0.5,
                      alpha=0.7, zorder=0)  # fmt: skip
 
@@ -191,10 +205,8 @@ def point_at(axes: Axes, rows: Sequence[Mapping], site: str | None, theme: Theme
 
 def name_phases(axes: Axes, steps: Sequence[Step], total: int, theme: Theme) -> None:
     """What the network does, over the chart; aslant where there is little room."""
-    for phase, group in itertools.groupby(steps, key=lambda step: step.phase):
-        members = list(group)
-        start, stop = members[0].start, members[-1].stop
-        name = literal(PHASES.get(phase, phase))
+    for phases, start, stop in stretches(steps):
+        name = ", ".join(literal(PHASES.get(phase, phase)) for phase in phases)
         narrow = (stop - start) / total < 0.012 * len(name)
         axes.annotate(name, ((start + stop) / 2, 1.01), xycoords=("data", "axes fraction"), va="bottom", fontsize=9.5,
                       ha="left" if narrow else "center", rotation=25 if narrow else 0, color=theme.ink)  # fmt: skip
