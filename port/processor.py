@@ -1,14 +1,27 @@
-"""What the processor can do."""
+"""What the processor is and can do, as Linux tells it."""
 
+import platform
 from functools import cache
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
 
 
+def name() -> str:
+    """Of its model, or what Python knows of it elsewhere."""
+    return _told("model name") or platform.processor() or "unknown"
+
+
 @cache
 def flags() -> frozenset[str]:
-    """Names of its instruction sets as Linux gives them; empty elsewhere."""
-    lines = CPUINFO.read_text(encoding="utf-8").splitlines() if CPUINFO.is_file() else []
-    named = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    return frozenset(named.partition(":")[2].split())
+    """Names of its instruction sets; empty elsewhere."""
+    return frozenset(_told("flags", "Features").split())
+
+
+def _told(*fields: str) -> str:
+    """What stands behind the first of these fields, empty where there is none."""
+    try:
+        lines = CPUINFO.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(fields)), "")

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from port.processor import flags
+
 REPO = Path(__file__).resolve().parents[2]
 LIMIT = 30.0
 VARIABLE = "ONEDNN_MAX_CPU_ISA"
@@ -62,13 +64,6 @@ def measure(first, isa=None, count=10):
     return run(MEASURE.format(first=first, count=count), isa)
 
 
-def has_avx512():
-    try:
-        return "avx512f" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return False
-
-
 def test_the_package_sets_the_cap_before_mindspore():
     """`import ms_model` alone sets it and imports nothing heavy; every module of the package comes after."""
     shown = f"[os.environ['{VARIABLE}'], 'mindspore' in sys.modules]"
@@ -103,7 +98,7 @@ def test_a_users_own_choice_is_kept():
     assert run(program, isa="SSE41") == "SSE41"
 
 
-@pytest.mark.skipif(not has_avx512(), reason="the slow kernel is chosen on CPUs with AVX-512 only; this one has none")
+@pytest.mark.skipif("avx512f" not in flags(), reason="the slow kernel is chosen on CPUs with AVX-512 only; this one has none")
 @pytest.mark.parametrize("first, isa", [("", None), ("import ms_model", "ALL")], ids=["not imported", "user says ALL"])
 def test_the_measurement_sees_the_slow_path(first, isa):
     """Without the cap the same measurement is far above the limit; should this fail, the trap has gone and the cap can."""

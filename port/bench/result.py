@@ -33,7 +33,7 @@ def summed_up(rows: Sequence[Row], config: TTVSRConfig, suite: Mapping[str, Any]
         "growth": {name: found for name in FRAMEWORKS if (found := growth(rows, name))},
         "operations": {name: found for name in FRAMEWORKS if (found := used(rows, name))},
         "suite": dict(suite) if suite else None,
-        "environment": {**environment(), "cores": cores(), "settings": settings()},
+        "environment": {**machine(), "cores": cores(), "settings": settings()},
     }
 
 
@@ -67,6 +67,11 @@ def used(rows: Sequence[Row], framework: str) -> dict[str, Any] | None:
         if row := find(rows, framework, subject, "main"):
             found[f"{subject}_share"] = floor["operations"] / median(row["seconds"]) / peak[best]
     return found
+
+
+def machine() -> dict[str, str]:
+    """Where it was measured; the command stands in the result itself, as it is to be given again."""
+    return {name: value for name, value in environment().items() if name != "command"}
 
 
 def settings() -> dict[str, str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from port import console
+from port import console, processor
 from port.errors import PortError, UsageError
 from port.files import make_folder
 from port.models.table import NETWORKS, OPTIONS, own_options
@@ -205,15 +205,7 @@ def environment() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor.name(),
         "numpy": np.__version__,
         "command": " ".join(sys.argv),
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or "unknown"
