@@ -34,7 +34,7 @@ def main(argv=None):
 def run(args):
     """Answer requests on standard input. -> 0"""
     device.select(args.device)
-    given = (args.weights, args.fast, args.device) if args.subject == "network" else (args.weights,)
+    given = (args.weights, args.fast, args.device) if args.subject in ("network", "floor") else (args.weights,)
     prepare = SUBJECTS[args.subject](*given)
     return worker.serve(prepare, device.describe, forget_memory, highest_memory)
 
@@ -73,9 +73,9 @@ def plain(weights):
     return prepare
 
 
-def floor(weights):
-    """The network's convolutions alone."""
-    net, kinds = load_network("ttvsr", weights), {}
+def floor(weights, names=(), device_name="cpu"):
+    """The network's convolutions alone, in the layout that it runs with, in a process that treats memory as its own does."""
+    net, kinds = speed.apply(load_network("ttvsr", weights), names, device_name), {}
 
     def prepare(request):
         calls = recorded(net, worker.clip(request))
@@ -164,7 +164,7 @@ def recording(record):
 
 def written_down(record, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """The arguments of conv2d. -> zeros of the shape and layout that it would have given"""
-    layout = "channels_last" if of_layout(x, "channels_last") else "contiguous"
+    layout = "channels_last" if any(of_layout(one, "channels_last") for one in (x, weight)) else "contiguous"
     dtype = str(x.dtype).removeprefix("torch.")
     one = record.add(weight.shape, x.shape, *map(_pair, (stride, padding, dilation)), dtype, layout)
     return x.new_zeros(one.output).contiguous(memory_format=FORMATS[layout])

@@ -2,6 +2,7 @@
 
 import torch
 
+from port.allocator import keep_freed_memory
 from port.errors import PortError
 from port.models.speed import chosen
 from port.native.build import NO_COMPILER
@@ -12,6 +13,8 @@ from torch_ref.winograd import fast_convolutions
 def apply(net, names, device):
     """Make a network faster in the ways named, on `device`. -> the network. Raises UsageError, PortError"""
     wanted = chosen(names, "torch", device, type(net).__name__.lower())
+    if device == "cpu":
+        keep_freed_memory()  # on a GPU, and in MindSpore, the framework has a pool of its own
     for name in WAYS:  # in their order: what is compiled is compiled as the others left it
         if name in wanted:
             WAYS[name](net, device)

@@ -117,12 +117,20 @@ def test_modes_that_cannot_be_had_are_refused(call, message):
         speed.chosen(*call)
 
 
-def test_a_device_has_its_defaults_and_a_cpu_none():
-    assert speed.chosen([], "torch", "cpu", "ttvsr") == []
+def test_a_device_has_its_defaults():
+    assert speed.chosen([], "torch", "cpu", "ttvsr") == ["channels_last"]
+    assert speed.chosen([], "mindspore", "cpu", "ttvsr") == []
     assert (
         speed.chosen([], "torch", "cuda", "ttvsr") == speed.chosen([], "mindspore", "ascend", "ttvsr") == ["together"]
     )
     assert speed.chosen([], "torch", "cuda", "basicvsr") == []
+
+
+def test_a_default_gives_way_to_what_excludes_it_and_to_none():
+    assert speed.chosen(["winograd"], "torch", "cpu", "ttvsr") == ["winograd"]
+    assert speed.chosen(["together"], "torch", "cpu", "ttvsr") == ["together", "channels_last"]
+    assert speed.chosen(["none"], "torch", "cpu", "ttvsr") == []
+    assert speed.chosen(["none", "together"], "torch", "cpu", "ttvsr") == ["together"]
 
 
 def test_every_mode_is_there_where_the_table_has_it(side):

@@ -42,8 +42,11 @@ MODES = {
     "tf32": Mode("convolutions with 10 bits of mantissa on a GPU", {"torch": ("cuda",)}, "not measured: no GPU"),
     "cuda_graphs": Mode("the parts' kernels launched as recorded graphs", {"torch": ("cuda",)}, ROUNDING),
 }
-# Taken unless said otherwise: launches count for most there.
-DEFAULTS = {"cuda": ("together",), "ascend": ("together",)}
+NONE = "none"  # in the place of a name: without the DEFAULTS
+# Taken unless said otherwise, or unless they exclude what was named. On cuda and ascend launches count for most.
+DEFAULTS = {
+    ("torch", "cpu"): ("channels_last",), ("torch", "cuda"): ("together",), ("mindspore", "ascend"): ("together",),
+}  # fmt: skip
 EXCLUDE = (
     ("compile", "cuda_graphs"), ("winograd", "channels_last"), ("winograd", "compile"), ("winograd", "bfloat16"),
 )  # fmt: skip
@@ -53,27 +56,36 @@ def fast_names(text: str) -> tuple[str, ...]:
     """NAME[,NAME] of a command line. Unknown names are refused with the nearest."""
     names = tuple(dict.fromkeys(text.split(",")))
     for name in names:
-        if name not in MODES:
+        if name not in (*MODES, NONE):
             near = get_close_matches(name, MODES, 1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise argparse.ArgumentTypeError(f"{name!r} is unknown: {hint}There are {', '.join(MODES)}.")
+            raise argparse.ArgumentTypeError(f"{name!r} is unknown: {hint}There are {', '.join(MODES)}, and {NONE}.")
     return names
 
 
 def chosen(names: Sequence[str], framework: str, device: str, network: str) -> list[str]:
     """The modes to use, defaults of the device included. Raises UsageError for one that cannot be had."""
-    for name in names:
-        mode = MODES[name]
-        if framework not in mode.where:
-            raise UsageError(f"--fast {name} is for {' and '.join(mode.where)}, not for {framework}. Leave it out.")
-        if device not in mode.where[framework]:
-            raise UsageError(f"--fast {name} needs --device {' or '.join(mode.where[framework])}, found {device}.")
-        if network not in mode.networks:
-            raise UsageError(
-                f"--fast {name} is for {' and '.join(mode.networks)}: {network} has weights of its own for each."
-            )
+    named = [name for name in dict.fromkeys(names) if name != NONE]
+    for name in named:
+        _check(name, framework, device, network)
     for pair in EXCLUDE:
-        if set(pair) <= set(names):
+        if set(pair) <= set(named):
             raise UsageError(f"--fast: {' and '.join(pair)} exclude each other. Name one of them.")
-    usual = [name for name in DEFAULTS.get(device, ()) if network in MODES[name].networks]
-    return list(dict.fromkeys([*names, *usual]))
+    usual = () if NONE in names else DEFAULTS.get((framework, device), ())
+    return named + [name for name in usual if name not in named and _fits(name, named, network)]
+
+
+def _check(name: str, framework: str, device: str, network: str) -> None:
+    mode = MODES[name]
+    if framework not in mode.where:
+        raise UsageError(f"--fast {name} is for {' and '.join(mode.where)}, not for {framework}. Leave it out.")
+    if device not in mode.where[framework]:
+        raise UsageError(f"--fast {name} needs --device {' or '.join(mode.where[framework])}, found {device}.")
+    if network not in mode.networks:
+        raise UsageError(f"--fast {name} is for {' and '.join(mode.networks)}: {network} has weights of its own for each.")
+
+
+def _fits(name: str, named: Sequence[str], network: str) -> bool:
+    """Whether a default goes with the network and with what was named."""
+    excluded = any(name in pair and set(pair) & set(named) for pair in EXCLUDE)
+    return network in MODES[name].networks and not excluded
