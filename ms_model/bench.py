@@ -38,7 +38,7 @@ def run(args):
         device.one_after_the_other()  # as ms_model/train.py does; inference leaves the queues on
     if args.subject not in SUBJECTS:
         raise PortError("the plain transcription is PyTorch's alone. Use python -m torch_ref.bench plain.")
-    given = (args.weights, args.fast, args.device) if args.subject == "network" else (args.weights,)
+    given = (args.weights, args.fast, args.device) if args.subject in ("network", "floor") else (args.weights,)
     prepare = SUBJECTS[args.subject](*given)
     return worker.serve(prepare, device.describe, forget_memory, highest_memory)
 
@@ -60,9 +60,9 @@ def timed_network(net, frames):
     return once
 
 
-def floor(weights):
-    """The network's convolutions alone."""
-    net, kinds = load_network("ttvsr", weights), {}
+def floor(weights, names=(), device_name="cpu"):
+    """The network's convolutions alone, in the layout that it runs with, in a process that treats memory as its own does."""
+    net, kinds = speed.apply(load_network("ttvsr", weights), names, device_name), {}
 
     def prepare(request):
         calls = recorded(net, worker.clip(request))

@@ -22,7 +22,7 @@ FORBIDDEN = {
 # Rooms of port, from the bottom: each imports only from those that stand lower. Rooms of one line do not know each other.
 FLOORS = (
     ("errors", "console"),
-    ("files", "processes", "processor", "workers"),
+    ("allocator", "files", "processes", "processor", "workers"),
     ("models", "metrics", "video", "weights", "diagnose", "native"),
     ("data", "degrade"),
     ("parity",),

@@ -84,6 +84,8 @@ STATED = (
     Goal("ms_model by torch_ref, convolutions alone", ("mindspore floor main",), ("torch floor main",)),
     Goal("ms_model by plain transcription", ("mindspore network main",), ("torch plain main",)),
     Goal("plain transcription by torch_ref, main clip", ("torch plain main",), ("torch network main",)),
+    Goal("plain transcription by torch_ref, 100 frames", ("torch plain full",), ("torch network full",)),
+    Goal("ms_model by plain transcription, 100 frames", ("mindspore network full",), ("torch plain full",)),
     Goal("plain transcription by torch_ref's convolutions", ("torch plain main",), ("torch floor main",)),
     Goal("torch_ref, exact default by the ways of --fast", ("torch network main",), ("torch fast main",)),
     Goal("ms_model, default by the ways of --fast", ("mindspore network main",), ("mindspore fast main",)),
