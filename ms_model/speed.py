@@ -25,6 +25,7 @@ def _winograd(net, device):
 
 
 WAYS = {
+    "none": lambda net, device: None,
     "together": _together,
     "winograd": _winograd,
     "compiled": lambda net, device: net.compile_parts(),

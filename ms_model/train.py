@@ -31,7 +31,7 @@ class Engine:
         self.net = network(weights, **strides, **sizes)
         if settings.recompute:
             self.net.recompute_parts()
-        elif settings.precision == "float32":  # a third faster than operation by operation, from the second iteration on
+        elif settings.precision == "float32":  # a third less time than operation by operation, once compiled
             self.net.compile_parts()
         self.recipe = Recipe(
             self.net, settings.rate, settings.period, settings.frozen, settings.warmup, settings.last_rate,

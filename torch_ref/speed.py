@@ -13,8 +13,6 @@ from torch_ref.winograd import fast_convolutions
 def apply(net, names, device):
     """Make a network faster in the ways named, on `device`. -> the network. Raises UsageError, PortError"""
     wanted = chosen(names, "torch", device, type(net).__name__.lower())
-    if device == "cpu":
-        keep_freed_memory()  # on a GPU, and in MindSpore, the framework has a pool of its own
     for name in WAYS:  # in their order: what is compiled is compiled as the others left it
         if name in wanted:
             WAYS[name](net, device)
@@ -57,6 +55,8 @@ def _recorded(method):
 
 
 WAYS = {
+    "none": lambda net, device: None,
+    "keep_memory": lambda net, device: keep_freed_memory(),
     "together": _together,
     "winograd": _winograd,
     "channels_last": lambda net, device: net.to(memory_format=torch.channels_last),

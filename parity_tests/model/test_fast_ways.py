@@ -98,7 +98,7 @@ def test_names_are_read_and_unknown_ones_refused_with_the_nearest():
     assert speed.fast_names("together,channels_last,together") == ("together", "channels_last")
     with pytest.raises(argparse.ArgumentTypeError, match="'togehter' is unknown: did you mean together"):
         speed.fast_names("togehter")
-    with pytest.raises(argparse.ArgumentTypeError, match="'xyz' is unknown: There are channels_last"):
+    with pytest.raises(argparse.ArgumentTypeError, match="'xyz' is unknown: There are none, keep_memory"):
         speed.fast_names("xyz")
 
 
@@ -118,7 +118,7 @@ def test_modes_that_cannot_be_had_are_refused(call, message):
 
 
 def test_a_device_has_its_defaults():
-    assert speed.chosen([], "torch", "cpu", "ttvsr") == ["channels_last"]
+    assert speed.chosen([], "torch", "cpu", "ttvsr") == ["keep_memory", "channels_last"]
     assert speed.chosen([], "mindspore", "cpu", "ttvsr") == []
     assert (
         speed.chosen([], "torch", "cuda", "ttvsr") == speed.chosen([], "mindspore", "ascend", "ttvsr") == ["together"]
@@ -127,10 +127,10 @@ def test_a_device_has_its_defaults():
 
 
 def test_a_default_gives_way_to_what_excludes_it_and_to_none():
-    assert speed.chosen(["winograd"], "torch", "cpu", "ttvsr") == ["winograd"]
-    assert speed.chosen(["together"], "torch", "cpu", "ttvsr") == ["together", "channels_last"]
-    assert speed.chosen(["none"], "torch", "cpu", "ttvsr") == []
-    assert speed.chosen(["none", "together"], "torch", "cpu", "ttvsr") == ["together"]
+    assert speed.chosen(["winograd"], "torch", "cpu", "ttvsr") == ["winograd", "keep_memory"]
+    assert speed.chosen(["together"], "torch", "cpu", "ttvsr") == ["together", "keep_memory", "channels_last"]
+    assert speed.chosen(["none"], "torch", "cpu", "ttvsr") == ["none"]
+    assert speed.chosen(["none", "together"], "torch", "cpu", "ttvsr") == ["none", "together"]
 
 
 def test_every_mode_is_there_where_the_table_has_it(side):

@@ -19,7 +19,13 @@ class Mode:
 
 
 ROUNDING = "rounding of float32 only"
+NONE = "none"
 MODES = {
+    NONE: Mode(
+        "without the ways that are taken where none is named", {"torch": ("cpu", "cuda"), "mindspore": ("cpu", "ascend")},
+        "none",
+    ),
+    "keep_memory": Mode("the memory of large arrays is used again, not given back to the system", {"torch": ("cpu",)}, "none"),
     "channels_last": Mode("weights and features with the channels innermost", {"torch": ("cpu", "cuda")}, ROUNDING),
     "compile": Mode("the parts without choices through torch.compile", {"torch": ("cpu", "cuda")}, ROUNDING),
     "compiled": Mode(
@@ -42,10 +48,10 @@ MODES = {
     "tf32": Mode("convolutions with 10 bits of mantissa on a GPU", {"torch": ("cuda",)}, "not measured: no GPU"),
     "cuda_graphs": Mode("the parts' kernels launched as recorded graphs", {"torch": ("cuda",)}, ROUNDING),
 }
-NONE = "none"  # in the place of a name: without the DEFAULTS
-# Taken unless said otherwise, or unless they exclude what was named. On cuda and ascend launches count for most.
+# Taken unless `none` is named, or what excludes them. On cuda and ascend launches count for most.
 DEFAULTS = {
-    ("torch", "cpu"): ("channels_last",), ("torch", "cuda"): ("together",), ("mindspore", "ascend"): ("together",),
+    ("torch", "cpu"): ("keep_memory", "channels_last"), ("torch", "cuda"): ("together",),
+    ("mindspore", "ascend"): ("together",),
 }  # fmt: skip
 EXCLUDE = (
     ("compile", "cuda_graphs"), ("winograd", "channels_last"), ("winograd", "compile"), ("winograd", "bfloat16"),
@@ -56,22 +62,22 @@ def fast_names(text: str) -> tuple[str, ...]:
     """NAME[,NAME] of a command line. Unknown names are refused with the nearest."""
     names = tuple(dict.fromkeys(text.split(",")))
     for name in names:
-        if name not in (*MODES, NONE):
+        if name not in MODES:
             near = get_close_matches(name, MODES, 1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise argparse.ArgumentTypeError(f"{name!r} is unknown: {hint}There are {', '.join(MODES)}, and {NONE}.")
+            raise argparse.ArgumentTypeError(f"{name!r} is unknown: {hint}There are {', '.join(MODES)}.")
     return names
 
 
 def chosen(names: Sequence[str], framework: str, device: str, network: str) -> list[str]:
     """The modes to use, defaults of the device included. Raises UsageError for one that cannot be had."""
-    named = [name for name in dict.fromkeys(names) if name != NONE]
+    named = list(dict.fromkeys(names))
     for name in named:
         _check(name, framework, device, network)
     for pair in EXCLUDE:
         if set(pair) <= set(named):
             raise UsageError(f"--fast: {' and '.join(pair)} exclude each other. Name one of them.")
-    usual = () if NONE in names else DEFAULTS.get((framework, device), ())
+    usual = () if NONE in named else DEFAULTS.get((framework, device), ())
     return named + [name for name in usual if name not in named and _fits(name, named, network)]
 
 

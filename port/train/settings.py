@@ -12,7 +12,7 @@ from port.models import ttvsr as facts
 PRESETS = Path(__file__).parent / "presets"
 PRECISIONS = ("float32", "bfloat16")
 SPIKE_ACTIONS = ("warn", "skip")
-# These may change between the two halves of an interrupted run: they do not touch what is computed
+# These may change between the two halves of an interrupted run: they do not touch what is computed, but for rounding
 FREE = {
     "iterations", "save_every", "keep", "log_every", "validate_every", "sample_every", "workers", "recompute",
     "valid_dataset", "valid_split", "valid_clips", "valid_frames",
