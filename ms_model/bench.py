@@ -3,7 +3,7 @@
 The floor is the convolutions of one run and nothing else: a run in which every convolution hands back zeros tells their kinds
 and counts; then each kind runs on random values of the same shape and element type, with random weights and a bias. It is
 compiled as the network's parts are, several in one graph as in a residual trunk where its output fits its input. Of training,
-it is the forward and the gradients of input, weights and bias, not compiled, as training is not.
+it is the forward and the gradients of input, weights and bias, compiled as well, as training is.
 """
 
 import contextlib
@@ -61,7 +61,7 @@ def timed_network(net, frames):
 
 
 def floor(weights, names=(), device_name="cpu"):
-    """The network's convolutions alone, in the layout that it runs with, in a process that treats memory as its own does."""
+    """The network's convolutions alone, in the ways in which it runs; of them, Winograd's are no convolutions to record."""
     net, kinds = speed.apply(load_network("ttvsr", weights), names, device_name), {}
 
     def prepare(request):
@@ -194,14 +194,20 @@ def layer_of(weight, padding, stride=(1, 1), groups=1):
     return layer
 
 
-def repeated(one, times):
-    """-> run(x): so many calls, one on the output of the other where it fits"""
-    count = times if one.chained else 1
+def chain_of(one, count):
+    """So many layers of one kind, compiled as one."""
     layers = [layer_of(one.weight, one.padding, one.stride, one.groups) for _ in range(count)]
     chain = nn.SequentialCell(*layers)
     if one.dtype != "float32":
         chain.to_float(getattr(mindspore, one.dtype))
     chain.construct = mindspore.jit(chain.construct)
+    return chain
+
+
+def repeated(one, times):
+    """-> run(x): so many calls, one on the output of the other where it fits"""
+    count = times if one.chained else 1
+    chain = chain_of(one, count)
 
     def run_chain(x):
         for _ in range(times // count):
@@ -212,14 +218,14 @@ def repeated(one, times):
 
 
 def both_ways(one, times):
-    """-> run(x): so many calls forward, and the gradients of weights, bias and input"""
-    layer = layer_of(one.weight, one.padding, one.stride, one.groups)
-    slope = placed(worker.noise(one.output), one)
+    """-> run(x): the same forward, and the gradients of weights, bias and input"""
+    count = times if one.chained else 1
+    chain, slope = chain_of(one, count), placed(worker.noise(one.output), one)
     graded = F.GradOperation(get_all=one.input_takes_gradient, get_by_list=True, sens_param=True)
-    gradients = graded(layer, mindspore.ParameterTuple(layer.trainable_params()))
+    gradients = graded(chain, mindspore.ParameterTuple(chain.trainable_params()))
 
     def run_both(x):
-        for _ in range(times):
+        for _ in range(times // count):
             found = gradients(x, slope)
         finish(found[-1][-1])
 

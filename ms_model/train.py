@@ -31,7 +31,7 @@ class Engine:
         self.net = network(weights, **strides, **sizes)
         if settings.recompute:
             self.net.recompute_parts()
-        elif settings.precision == "float32":  # a third less time than operation by operation, once compiled
+        elif settings.compiled and settings.precision == "float32":  # in 16 bits untried: no device at hand has them
             self.net.compile_parts()
         self.recipe = Recipe(
             self.net, settings.rate, settings.period, settings.frozen, settings.warmup, settings.last_rate,

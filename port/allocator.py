@@ -6,16 +6,18 @@ import ctypes
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 KEPT = 2000 << 20  # bytes at the end of the heap that may lie idle
 
+# For processes that are started, by their environment: malloc of glibc reads it, others do not look. A capture holds many
+# arrays for a while, so those above 128 MB go back to the system.
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(128 << 20), "MALLOC_TRIM_THRESHOLD_": str(512 << 20)}
+
 
 def keep_freed_memory() -> bool:
-    """Let this process use the memory of large arrays again instead of giving it back to the system at once.
+    """Let this process, from now on, use the memory of large arrays again instead of giving it back to the system at once.
 
-    glibc gives every array above 32 MB back when it is freed, and many smaller ones; the system then hands out pages that
-    it fills with zeros first. A network that makes a new array for every operation spends a fifth of its time so.
-    Up to KEPT bytes more stay with the process. -> False where the C library is another one, which is left as it is
+    glibc gives every array above 32 MB back when it is freed, and many smaller ones; the system then hands out pages, which
+    it fills with zeros first. PyTorch makes a new array for every operation and has no pool of its own on a CPU: see
+    docs/speed-modes.md for what that costs. The heap shrinks at its end alone, and not before KEPT bytes lie idle there. This
+    goes over what MALLOC_ variables say. -> False where the C library has no such call: nothing is changed there
     """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError, TypeError):
-        return False
-    return bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, KEPT))
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    return mallopt is not None and bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, KEPT))

@@ -9,7 +9,6 @@ input, weights and bias.
 import sys
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
@@ -74,7 +73,7 @@ def plain(weights):
 
 
 def floor(weights, names=(), device_name="cpu"):
-    """The network's convolutions alone, in the layout that it runs with, in a process that treats memory as its own does."""
+    """The network's convolutions alone, in the ways in which it runs; of them, Winograd's are no convolutions to record."""
     net, kinds = speed.apply(load_network("ttvsr", weights), names, device_name), {}
 
     def prepare(request):
@@ -205,11 +204,16 @@ def layer_of(weight, padding, stride=(1, 1), groups=1):
     return layer.requires_grad_(False)
 
 
+def chain_of(one, count):
+    """So many layers of one kind, one after the other."""
+    layers = [layer_of(one.weight, one.padding, one.stride, one.groups) for _ in range(count)]
+    return nn.Sequential(*layers).to(getattr(torch, one.dtype)).to(memory_format=FORMATS[one.layout])
+
+
 def repeated(one, times):
     """-> run(x): so many calls, one on the output of the other where it fits"""
     count = times if one.chained else 1
-    layers = [layer_of(one.weight, one.padding, one.stride, one.groups) for _ in range(count)]
-    chain = nn.Sequential(*layers).to(getattr(torch, one.dtype)).to(memory_format=FORMATS[one.layout])
+    chain = chain_of(one, count)
 
     def run_chain(x):
         with torch.inference_mode():
@@ -221,14 +225,14 @@ def repeated(one, times):
 
 
 def both_ways(one, times):
-    """-> run(x): so many calls forward, and the gradients of weights, bias and input"""
-    layer = layer_of(one.weight, one.padding, one.stride, one.groups).requires_grad_()
-    slope = placed(worker.noise(one.output), one)
+    """-> run(x): the same forward, and the gradients of weights, bias and input"""
+    count = times if one.chained else 1
+    chain, slope = chain_of(one, count).requires_grad_(), placed(worker.noise(one.output), one)
 
     def run_both(x):
-        wanted = [*layer.parameters(), *[x.requires_grad_()] * one.input_takes_gradient]
-        for _ in range(times):
-            found = torch.autograd.grad(F.conv2d(x, *layer.parameters(), one.stride, one.padding), wanted, slope)
+        wanted = [*chain.parameters(), *[x.requires_grad_()] * one.input_takes_gradient]
+        for _ in range(times // count):
+            found = torch.autograd.grad(chain(x), wanted, slope)
         finish(found[-1])
 
     return run_both

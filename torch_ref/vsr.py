@@ -114,9 +114,9 @@ def forward_steps(flows, t):
 
 
 def set_aside(tensor, in_place):
-    """A tensor that waits for its turn. in_place: without gradients, in memory that goes back to the system when it is let go
+    """A tensor that waits for its turn. in_place: without gradients, in memory that others may use when it is let go
 
-    PyTorch's does so by itself.
+    PyTorch's is so by itself.
     """
     return tensor
 

@@ -133,6 +133,27 @@ def test_a_default_gives_way_to_what_excludes_it_and_to_none():
     assert speed.chosen(["none", "together"], "torch", "cpu", "ttvsr") == ["none", "together"]
 
 
+@pytest.fixture(autouse=True)
+def kept(monkeypatch):
+    """How often memory was to be kept: what it sets holds for the rest of the process, other tests too."""
+    from torch_ref import speed
+
+    asked = []
+    monkeypatch.setattr(speed, "keep_freed_memory", lambda: asked.append(1))
+    return asked
+
+
+def test_pytorch_takes_its_defaults_on_a_cpu(make_ttvsr, kept):
+    import torch
+
+    from torch_ref.speed import apply
+
+    net = apply(make_ttvsr()[0], ["none"], "cpu")
+    assert not kept and net.conv_hr.weight.is_contiguous()
+    net = apply(net, [], "cpu")
+    assert kept and net.conv_hr.weight.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_every_mode_is_there_where_the_table_has_it(side):
     names = {name for name, mode in speed.MODES.items() if side.name in mode.where}
     assert side.module("speed").WAYS.keys() == names
@@ -149,6 +170,13 @@ def test_16_bits_are_refused_on_a_cpu_without_units_for_them(make_ttvsr, monkeyp
         apply(make_ttvsr()[0], ["bfloat16"], "cpu")
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     assert apply(make_ttvsr()[0], ["bfloat16"], "cpu").resblocks.dtype == torch.bfloat16
+
+
+def test_a_run_is_known_by_what_it_takes():
+    """Windows and scores of another way are not mixed with these."""
+    assert speed.taken([], "torch", "cpu") != speed.taken(["none"], "torch", "cpu")
+    assert speed.taken(["channels_last", "keep_memory"], "torch", "cpu") == ["channels_last", "keep_memory"]
+    assert speed.taken([], "mindspore", "cpu") == []
 
 
 @pytest.mark.parametrize("package, way", [("torch_ref", "channels_last"), ("torch_ref", "winograd"), ("ms_model", "winograd")])

@@ -8,6 +8,7 @@ import pytest
 from parity_tests.ops.both import COLUMNS, make_weights
 from port.errors import PortError
 from port.models import ttvsr as facts
+from port.train.loop import NET
 from port.train.memory import KEEPING, made_batch, measure
 from port.train.settings import load_preset
 from port.weights import tensors_file
@@ -69,13 +70,12 @@ def test_two_passes_are_one_of_twice_the_size(side, weights):
 
 
 @pytest.mark.slow
-def test_activations_computed_again_give_the_same_bits(side, weights, monkeypatch):
+def test_activations_computed_again_give_the_same_bits(side, weights):
     """Three frames: at the last one the attention looks at two keyframes, of which the second came after the first look."""
-    monkeypatch.setattr(side.module("vsr").VideoSR, "compile_parts", lambda net: None)  # parts computed again are not compiled
     lq, gt = made_batch(settings("frames=3"))
     found = []
     for recompute in ("false", "true"):
-        made = engine(side, weights, f"recompute={recompute}")
+        made = engine(side, weights, f"recompute={recompute}", "compiled=false")
         calls = count_calls(made.net.resblocks.main)
         found.append((made.add_gradients(lq, gt, last=True), gradients(side, made), calls[0]))
     (loss, one, once), (again, other, twice) = found
@@ -84,23 +84,35 @@ def test_activations_computed_again_give_the_same_bits(side, weights, monkeypatc
     assert all(np.array_equal(other[name], one[name]) for name in one)
 
 
-def test_compiled_parts_give_the_gradients_of_single_operations(weights, monkeypatch):
-    """Of every parameter, those of the flow network too: it thaws after the first step, when all has been compiled once."""
+@pytest.mark.slow
+def test_compiled_parts_give_the_gradients_of_single_operations(weights):
+    """Of every parameter. Between two passes that changes which compiled parts may have kept: the flow network thaws, weights
+    are others, and a clip of another size is upscaled."""
     side, found = COLUMNS["ms_model"](), []
     lq, gt = made_batch(settings("frames=3"))
-    for compiled in (True, False):
-        if not compiled:
-            monkeypatch.setattr(side.module("vsr").VideoSR, "compile_parts", lambda net: None)
-        made = engine(side, weights, "frozen=1", "rate=0")
-        assert ("construct" in vars(made.net.resblocks)) is compiled
-        made.add_gradients(lq, gt, last=True)
+    for compiled in ("true", "false"):
+        made = engine(side, weights, "frozen=1", f"compiled={compiled}")
+        assert ("construct" in vars(made.net.resblocks)) is (compiled == "true")
+        first = made.add_gradients(lq, gt, last=True)
         assert len(gradients(side, made)) == 40
         made.step()
-        found.append((made.add_gradients(lq, gt, last=True), gradients(side, made)))
-    (loss, one), (again, other) = found
-    assert len(one) == 100 and loss == pytest.approx(again, rel=1e-6)
+        made.restore(other_weights(weights, made), made.counts())
+        picture = made.upscale(lq[:, :2, :, :, :12])
+        found.append((first, made.add_gradients(lq, gt, last=True), picture, gradients(side, made)))
+    (first, loss, picture, one), (_, again, other_picture, other) = found
+    assert len(one) == 100 and first != loss == pytest.approx(again, rel=1e-6)
+    assert np.abs(picture - other_picture).max() <= COMPILED
     for name, gradient in other.items():
         assert np.linalg.norm(one[name] - gradient) <= COMPILED * np.linalg.norm(gradient), name
+
+
+def other_weights(weights, made):
+    """A checkpoint's tensors with the weights of the file changed, the same for every engine, and no moments."""
+    drawn = make_weights(TTVSRConfig(4, 1), 4)
+    return {
+        name: drawn.get(name.removeprefix(NET), array) if name.startswith(NET) else np.zeros_like(array)
+        for name, array in made.tensors().items()
+    }
 
 
 def count_calls(part):

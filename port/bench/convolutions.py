@@ -25,7 +25,7 @@ class Convolution:
     input    (n, in, h, w)
     stride   of rows and columns; padding: zeros on each side
     dtype    name of the element type
-    layout   of the input in memory: "contiguous" (n, c, h, w) or "channels_last" (n, h, w, c)
+    layout   in memory, of the input or the weights: "contiguous" (n, c, h, w) or "channels_last" (n, h, w, c)
     """
 
     weight: tuple[int, int, int, int]

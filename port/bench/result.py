@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from port.allocator import KEEP_MEMORY
 from port.bench.figures import Row, find, growth
 from port.bench.goals import STATED, judge
 from port.bench.plan import FRAMEWORKS
@@ -15,7 +16,8 @@ from port.processes import surroundings
 from port.weights.ttvsr import TTVSRConfig
 
 SCHEMA = 1
-SETTINGS = ("ONEDNN_MAX_CPU_ISA", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "MALLOC_MMAP_THRESHOLD_")  # that change times
+# Variables that change times
+SETTINGS = ("ONEDNN_MAX_CPU_ISA", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", *KEEP_MEMORY)
 
 
 def summed_up(rows: Sequence[Row], config: TTVSRConfig, suite: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -21,7 +21,8 @@ def evaluate_arguments(prog: str, devices: Sequence[str], argv: Sequence[str] | 
     parser = argparse.ArgumentParser(prog=prog, description="Score a network on a data set.")
     add_what(parser)
     parser.add_argument("--device", default=devices[0], choices=devices)
-    parser.add_argument("--fast", type=fast_names, default=(), metavar="NAME[,NAME]", help="see docs/speed-modes.md")
+    told = "faster ways: docs/speed-modes.md; none: not even the usual"
+    parser.add_argument("--fast", type=fast_names, default=(), metavar="NAME[,NAME]", help=told)
     parser.add_argument("--state", type=Path, default=STATE, help=f"folder for finished clips (default: {STATE})")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)  # names of clips; started by --devices
     parser.set_defaults(model="auto", dtype="float32", argv=list(sys.argv[1:] if argv is None else argv))

@@ -17,6 +17,7 @@ from port.evaluate.shards import share, tell
 from port.evaluate.state import State, stamp
 from port.evaluate.summary import show, summarise
 from port.files import sha256_file
+from port.models.speed import taken
 from port.models.table import facts_of
 from port.processes import end_with_parent
 from port.stream.network import NetworkProgress, Upscale
@@ -83,6 +84,7 @@ def check_save(save: Path | None, clips: Sequence[ClipPair]) -> None:
 
 def identify(args: Namespace, conditions: Conditions, framework: dict) -> dict[str, object]:
     """What the numbers of a clip depend on beside its frames. Which clips are asked for is none of it."""
+    ways = taken(args.fast, framework["framework"], args.device)
     about = {name: value for name, value in conditions.as_data().items() if name != "clips"}
     return {
         **about,
@@ -92,7 +94,7 @@ def identify(args: Namespace, conditions: Conditions, framework: dict) -> dict[s
         "version": framework["version"],
         "device": args.device,
         "eager": args.eager,
-        **({"fast": list(args.fast)} if args.fast else {}),
+        **({"fast": ways} if ways else {}),
     }
 
 

@@ -22,7 +22,7 @@ ROUNDING = "rounding of float32 only"
 NONE = "none"
 MODES = {
     NONE: Mode(
-        "without the ways that are taken where none is named", {"torch": ("cpu", "cuda"), "mindspore": ("cpu", "ascend")},
+        "without the DEFAULTS below", {"torch": ("cpu", "cuda"), "mindspore": ("cpu", "ascend")},
         "none",
     ),
     "keep_memory": Mode("the memory of large arrays is used again, not given back to the system", {"torch": ("cpu",)}, "none"),
@@ -48,7 +48,8 @@ MODES = {
     "tf32": Mode("convolutions with 10 bits of mantissa on a GPU", {"torch": ("cuda",)}, "not measured: no GPU"),
     "cuda_graphs": Mode("the parts' kernels launched as recorded graphs", {"torch": ("cuda",)}, ROUNDING),
 }
-# Taken unless `none` is named, or what excludes them. On cuda and ascend launches count for most.
+# Taken unless `none` is named, or what excludes them: on a CPU the time is convolutions and fresh pages of memory, on cuda
+# and ascend launches count for most.
 DEFAULTS = {
     ("torch", "cpu"): ("keep_memory", "channels_last"), ("torch", "cuda"): ("together",),
     ("mindspore", "ascend"): ("together",),
@@ -69,16 +70,22 @@ def fast_names(text: str) -> tuple[str, ...]:
     return names
 
 
+def taken(names: Sequence[str], framework: str, device: str) -> list[str]:
+    """What is named, and the defaults that go with it: what the numbers of a run depend on."""
+    named = list(dict.fromkeys(names))
+    usual = () if NONE in named else DEFAULTS.get((framework, device), ())
+    excluded = {name for pair in EXCLUDE if set(pair) & set(named) for name in pair}
+    return named + [name for name in usual if name not in named and name not in excluded]
+
+
 def chosen(names: Sequence[str], framework: str, device: str, network: str) -> list[str]:
     """The modes to use, defaults of the device included. Raises UsageError for one that cannot be had."""
-    named = list(dict.fromkeys(names))
-    for name in named:
+    for name in names:
         _check(name, framework, device, network)
     for pair in EXCLUDE:
-        if set(pair) <= set(named):
+        if set(pair) <= set(names):
             raise UsageError(f"--fast: {' and '.join(pair)} exclude each other. Name one of them.")
-    usual = () if NONE in named else DEFAULTS.get((framework, device), ())
-    return named + [name for name in usual if name not in named and _fits(name, named, network)]
+    return [name for name in taken(names, framework, device) if network in MODES[name].networks]
 
 
 def _check(name: str, framework: str, device: str, network: str) -> None:
@@ -89,9 +96,3 @@ def _check(name: str, framework: str, device: str, network: str) -> None:
         raise UsageError(f"--fast {name} needs --device {' or '.join(mode.where[framework])}, found {device}.")
     if network not in mode.networks:
         raise UsageError(f"--fast {name} is for {' and '.join(mode.networks)}: {network} has weights of its own for each.")
-
-
-def _fits(name: str, named: Sequence[str], network: str) -> bool:
-    """Whether a default goes with the network and with what was named."""
-    excluded = any(name in pair and set(pair) & set(named) for pair in EXCLUDE)
-    return network in MODES[name].networks and not excluded

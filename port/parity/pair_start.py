@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from port import processes
+from port.allocator import KEEP_MEMORY
 from port.errors import COULD_NOT_RUN, PortError
 from port.parity.pair_capture import FINISHED
 from port.parity.selection import EVERYTHING, Selection
@@ -82,11 +83,6 @@ def run(command: Sequence[str], env: Mapping[str, str] = MappingProxyType({})) -
     killed = done.returncode < 0 and command[2].startswith("ms_model") and any(out.glob("*/trace.json"))
     if done.returncode and not (broke_off or killed):
         raise PortError(f"{command[2]} ended with exit code {done.returncode}; its message stands above.")
-
-
-# What malloc (of glibc; others do not look) keeps of freed memory. Left to itself it returns tensors of some megabytes to the
-# system at once, and every new one costs a page fault for each 4 KiB, several times what hashing it costs.
-KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(128 << 20), "MALLOC_TRIM_THRESHOLD_": str(512 << 20)}
 
 
 def surroundings() -> dict[str, str]:

@@ -47,8 +47,9 @@ def infer_arguments(prog: str, devices: Sequence[str], argv: Sequence[str] | Non
         "--half", action="store_const", dest="dtype", const="float16", help="the same as --dtype float16"
     )
     add(
-        "--fast", type=fast_names, default=(), metavar="NAME[,NAME]", help="ways to compute faster: docs/speed-modes.md"
-    )
+        "--fast", type=fast_names, default=(), metavar="NAME[,NAME]",
+        help="faster ways: docs/speed-modes.md; none: not even the usual",
+    )  # fmt: skip
     add("--eager", action="store_true", help="compile nothing (MindSpore; PyTorch here never does)")
     add("--json", action="store_true", help="print the result as JSON")
     add("--quiet", action="store_true", help="no progress on stderr")

@@ -13,6 +13,7 @@ import numpy as np
 from port import console
 from port.errors import UsageError
 from port.files import sha256_file
+from port.models.speed import taken
 from port.models.ttvsr import least_side
 from port.stream import choose
 from port.stream.arguments import wanted
@@ -98,7 +99,7 @@ def identity(run: Run) -> dict:
         "framework": run.framework,
         "--device": args.device,
         "--dtype": args.dtype,
-        "--fast": ",".join(args.fast) or "nothing",
+        "--fast": ",".join(taken(args.fast, run.framework, args.device)) or "nothing",
         "--model": args.model,
         "--keyframe-stride": args.keyframe_stride,
         "--token-stride": args.token_stride,

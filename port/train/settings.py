@@ -14,7 +14,7 @@ PRECISIONS = ("float32", "bfloat16")
 SPIKE_ACTIONS = ("warn", "skip")
 # These may change between the two halves of an interrupted run: they do not touch what is computed, but for rounding
 FREE = {
-    "iterations", "save_every", "keep", "log_every", "validate_every", "sample_every", "workers", "recompute",
+    "iterations", "save_every", "keep", "log_every", "validate_every", "sample_every", "workers", "recompute", "compiled",
     "valid_dataset", "valid_split", "valid_clips", "valid_frames",
 }  # fmt: skip
 
@@ -57,6 +57,7 @@ class Settings:
     warmup: int = 0  # iterations in which the rate grows from zero
     precision: str = "float32"
     recompute: bool = False  # forget activations and compute them again on the way back: less memory, more time
+    compiled: bool = True  # in MindSpore, and in float32: the parts of the network through mindspore.jit, unless recomputed
     # guard
     spike: float = 10.0  # a loss so many times the median of the last ones is a spike; 0: never
     on_spike: str = "warn"  # or "skip": leave that step out
