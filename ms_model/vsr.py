@@ -111,7 +111,7 @@ def forward_steps(flows, t):
 
 
 def set_aside(tensor, in_place):
-    """A tensor that waits for its turn. in_place: without gradients, in memory that others may use when it is let go
+    """A tensor that waits for its turn. in_place: without gradients, in memory that goes back to the system when it is let go
 
     On a CPU MindSpore's pool keeps all it ever had, while keyframes lie in memory of numpy: each would grow beside the other.
     """

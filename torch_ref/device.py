@@ -1,5 +1,7 @@
 """Where the network runs."""
 
+import mmap
+
 import torch
 
 from port.errors import PortError
@@ -18,6 +20,17 @@ def select(name, threads=None):
         torch.set_num_threads(threads)
     torch.set_default_device(name)
     return name
+
+
+def own_pages(count, like):
+    """Room for so many numbers of the type and on the device of `like`, on a CPU apart from the heap.
+
+    There its pages come when they are written first and go back to the system when it is let go, however much of freed
+    memory is kept. -> (count,), unset
+    """
+    if like.device.type != "cpu" or not count:
+        return like.new_empty(count)
+    return torch.frombuffer(mmap.mmap(-1, count * like.element_size()), dtype=like.dtype)
 
 
 def describe():

@@ -9,6 +9,7 @@ from torch import nn
 
 from port.parity.probe import PASSIVE
 from torch_ref.blocks import conv3x3
+from torch_ref.device import own_pages
 from torch_ref.tokens import enlarged_tokens, pixels_to_tokens, tokens_to_pixels
 
 SCALES = ("s1", "s2", "s3")  # patches of 1, 1.5 and 2 token strides
@@ -37,7 +38,7 @@ class Keyframes:
         if not self.room:
             return new if stored is None else torch.cat([stored, new])
         if stored is None:
-            stored = new.new_empty(self.room * len(new), new.shape[1])
+            stored = own_pages(self.room * new.numel(), new).view(-1, new.shape[1])
         stored[self.count * len(new) : (self.count + 1) * len(new)] = new
         return stored
 

@@ -8,6 +8,7 @@ from torch.utils.checkpoint import checkpoint
 from port.models.vsr import spans
 from port.parity.probe import PASSIVE
 from torch_ref.blocks import PixelShufflePack, conv3x3, lrelu
+from torch_ref.device import own_pages
 from torch_ref.spynet import SPyNet
 
 
@@ -114,11 +115,14 @@ def forward_steps(flows, t):
 
 
 def set_aside(tensor, in_place):
-    """A tensor that waits for its turn. in_place: without gradients, in memory that others may use when it is let go
+    """A tensor that waits for its turn. in_place: without gradients, in memory that goes back to the system when it is let go
 
-    PyTorch's is so by itself.
+    The heap keeps all it ever had, while keyframes lie apart from it: each would grow beside the other.
     """
-    return tensor
+    if not in_place or tensor.device.type != "cpu":
+        return tensor
+    strides = torch.empty_like(tensor, device="meta").stride()
+    return own_pages(tensor.numel(), tensor).as_strided(tensor.shape, strides).copy_(tensor)
 
 
 def computed_again(method):
