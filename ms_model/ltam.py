@@ -14,7 +14,7 @@ from port.parity.probe import PASSIVE
 
 SCALES = ("s1", "s2", "s3")  # patches of 1, 1.5 and 2 token strides
 ABSENT = -2.0  # below every cosine
-AT_ONCE = 2**23  # numbers of keyframes' index tokens fetched together: 32 MiB
+AT_ONCE = 2**21  # numbers of keyframes' index tokens fetched together: 8 MiB, of which the heap keeps every size it ever had
 
 
 class Keyframes:

@@ -76,10 +76,11 @@ class Recipe:
     def restore(self, taken, steps, moments):
         """Go on from iteration `taken`. steps: by group; moments: parameter -> (first, second) arrays"""
         for adam, count in zip(self.adams, steps, strict=True):
-            adam.state_step.set_data(Tensor(count, mindspore.int32))
+            # not set_data: an optimiser that has run keeps the old memory
+            ops.assign(adam.state_step, Tensor(count, mindspore.int32))
             for p, first, second in zip(adam.parameters, adam.exp_avg, adam.exp_avg_sq, strict=True) if count else ():
                 for held, array in zip((first, second), moments(p), strict=True):
-                    held.set_data(Tensor(array.copy()))
+                    ops.assign(held, Tensor(array))
         self.taken = taken
         self._prepare()
 

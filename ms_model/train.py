@@ -109,7 +109,7 @@ class Engine:
     def restore(self, tensors, counts):
         """Go on from a checkpoint of either column."""
         for p in self.net.get_parameters():
-            p.set_data(Tensor(tensors[NET + self.names[id(p)]].copy()))
+            ops.assign(p, Tensor(tensors[NET + self.names[id(p)]]))  # not set_data: what was compiled would keep the old ones
         self.recipe.restore(
             counts["taken"], counts["steps"], lambda p: [tensors[kind + self.names[id(p)]] for kind in (FIRST, SECOND)]
         )

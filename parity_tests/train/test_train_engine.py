@@ -97,13 +97,37 @@ def test_compiled_parts_give_the_gradients_of_single_operations(weights):
         assert len(gradients(side, made)) == 40
         made.step()
         made.restore(other_weights(weights, made), made.counts())
-        picture = made.upscale(lq[:, :2, :, :, :12])
+        picture = made.upscale(np.concatenate([lq, lq], axis=4)[:, :2])
         found.append((first, made.add_gradients(lq, gt, last=True), picture, gradients(side, made)))
     (first, loss, picture, one), (_, again, other_picture, other) = found
     assert len(one) == 100 and first != loss == pytest.approx(again, rel=1e-6)
     assert np.abs(picture - other_picture).max() <= COMPILED
     for name, gradient in other.items():
         assert np.linalg.norm(one[name] - gradient) <= COMPILED * np.linalg.norm(gradient), name
+
+
+@pytest.mark.slow
+def test_an_engine_that_has_run_can_be_set_back(side, weights):
+    """The step after is that of an engine which has not run: weights, moments and the count of steps are those restored."""
+    lq, gt = made_batch(settings())
+    made = engine(side, weights)
+    steps(made, lq, gt, 1)
+    held, counts = made.tensors(), made.counts()
+    steps(made, lq, gt, 2)
+    assert any(not np.array_equal(made.tensors()[name], array) for name, array in held.items())
+    ends = []
+    for one in (made, engine(side, weights)):
+        one.restore(held, counts)
+        steps(one, lq, gt, 1)
+        ends.append(one.tensors())
+    for name, array in ends[1].items():
+        assert np.linalg.norm(ends[0][name] - array) <= PART * np.linalg.norm(array - held[name]), name
+
+
+def steps(made, lq, gt, count):
+    for _ in range(count):
+        made.add_gradients(lq, gt, last=True)
+        made.step()
 
 
 def other_weights(weights, made):
