@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from port.allocator import give_back_freed_memory
 from port.models import ttvsr as facts
 from port.models.vsr import spans
 from torch_ref.blocks import ResidualTrunk
@@ -91,6 +92,8 @@ class TTVSR(VideoSR):
         for a, b in spans(t, n * h * w):
             run = self.feat_extractor(lrs[:, a:b].reshape(-1, c, h, w)).view(n, b - a, -1, h, w)
             feats += [set_aside(run[:, i], in_place) for i in range(b - a)]
+        if in_place:
+            give_back_freed_memory()  # what runs of many frames took is more than what follows needs
         return feats
 
     def _backward_keyframes(self, t):
