@@ -24,7 +24,7 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_freed_memory() -> None:
-    """Let the system have all pages of the heap that hold nothing now, between parts of a computation of very different needs."""
+    """Let the system have all pages of the heap that hold nothing now: between parts of a computation whose needs differ."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
