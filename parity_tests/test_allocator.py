@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from port.allocator import keep_freed_memory
+from port.allocator import give_back_freed_memory, keep_freed_memory
 from port.processes import ROOT
 
 SIDE = 64 << 20  # bytes: glibc by itself gives every array of this size back
@@ -75,6 +75,12 @@ def test_memory_that_was_freed_is_used_again():
     assert page_faults("keep") < SIDE >> 21
 
 
-def test_another_c_library_is_left_as_it_is(monkeypatch):
-    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+def on_windows(name):
+    raise TypeError("a name is needed")
+
+
+@pytest.mark.parametrize("library", [lambda name: object(), on_windows])
+def test_another_c_library_is_left_as_it_is(monkeypatch, library):
+    monkeypatch.setattr("ctypes.CDLL", library)
     assert keep_freed_memory() is False
+    give_back_freed_memory()

@@ -19,12 +19,20 @@ def keep_freed_memory() -> bool:
     docs/speed-modes.md for what that costs. The heap shrinks at its end alone, and not before KEPT bytes lie idle there. This
     goes over what MALLOC_ variables say. -> False where the C library has no such call: nothing is changed there
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = _call("mallopt")
     return mallopt is not None and bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, KEPT))
 
 
 def give_back_freed_memory() -> None:
     """Let the system have all pages of the heap that hold nothing now: between parts of a computation whose needs differ."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    trim = _call("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+def _call(name: str):
+    """A function of the C library, None where it has no such one or, as on Windows, cannot be had."""
+    try:
+        return getattr(ctypes.CDLL(None), name, None)
+    except (OSError, TypeError):
+        return None
