@@ -9,17 +9,18 @@ SUPPORTED = {"cpu": ("float32", "float16"), "ascend": ("float32", "bfloat16", "f
 
 
 class InHalf(nn.Cell):
-    """A module that computes in another element type than what is around it."""
+    """A module that computes in another element type than what is around it. back: its results are converted back"""
 
-    def __init__(self, inner, dtype):
+    def __init__(self, inner, dtype, back=True):
         super().__init__()
         self.inner = inner
-        self.dtype = dtype
+        self.dtype, self.back = dtype, back
         for parameter in inner.get_parameters():
             parameter.set_dtype(dtype)
 
     def construct(self, x):
-        return self.inner(x.astype(self.dtype)).astype(x.dtype)
+        y = self.inner(x.astype(self.dtype))
+        return y.astype(x.dtype) if self.back else y
 
 
 def use_dtype(net, dtype, device):
@@ -34,5 +35,6 @@ def use_dtype(net, dtype, device):
         )
     if dtype != "float32":
         for name in net.facts.HALF_PARTS:
-            setattr(net, name, InHalf(getattr(net, name), getattr(mindspore, dtype)))
+            back = name not in net.facts.HALF_FROM
+            setattr(net, name, InHalf(getattr(net, name), getattr(mindspore, dtype), back))
     return net

@@ -17,6 +17,7 @@ from port.errors import PARITY_FAILED, PASSED, PortError, UsageError
 from port.files import make_folder
 from port.models.speed import MODES, fast_names
 from port.models.ttvsr import NUM_BLOCKS, OFFICIAL_CHANNELS, least_side
+from port.processor import has_matrix_units
 from port.report.bench_report import show, write_bench_report
 from port.train.initial import initial_weights
 from port.weights import tensors_file
@@ -122,6 +123,7 @@ def read_options(args: argparse.Namespace) -> Options:
         rounds=args.rounds, full=args.full, only=tuple(name for name in chosen(args.only) if name in SUBJECTS),
         frameworks=frameworks, crop=args.crop, train_frames=args.train_frames, batch=args.batch,
         fast={name: tuple(way for way in args.fast if name in MODES[way].where) for name in frameworks},
+        half=args.device == "cuda" or has_matrix_units(),
     )  # fmt: skip
 
 

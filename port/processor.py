@@ -18,6 +18,11 @@ def flags() -> frozenset[str]:
     return frozenset(_told("flags", "Features").split())
 
 
+def has_matrix_units() -> bool:
+    """Whether it multiplies matrices of 16-bit numbers by units of its own (AMX)."""
+    return "amx_bf16" in flags()
+
+
 def _told(*fields: str) -> str:
     """What stands behind the first of these fields, empty where there is none."""
     try:

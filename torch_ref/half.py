@@ -9,15 +9,16 @@ SUPPORTED = {"cpu": ("float32", "bfloat16"), "cuda": ("float32", "bfloat16", "fl
 
 
 class InHalf(nn.Module):
-    """A module that computes in another element type than what is around it."""
+    """A module that computes in another element type than what is around it. back: its results are converted back"""
 
-    def __init__(self, inner, dtype):
+    def __init__(self, inner, dtype, back=True):
         super().__init__()
         self.inner = inner.to(dtype)
-        self.dtype = dtype
+        self.dtype, self.back = dtype, back
 
     def forward(self, x):
-        return self.inner(x.to(self.dtype)).to(x.dtype)
+        y = self.inner(x.to(self.dtype))
+        return y.to(x.dtype) if self.back else y
 
 
 def use_dtype(net, dtype, device):
@@ -32,5 +33,6 @@ def use_dtype(net, dtype, device):
         )
     if dtype != "float32":
         for name in net.facts.HALF_PARTS:
-            setattr(net, name, InHalf(getattr(net, name), getattr(torch, dtype)))
+            back = name not in net.facts.HALF_FROM
+            setattr(net, name, InHalf(getattr(net, name), getattr(torch, dtype), back))
     return net

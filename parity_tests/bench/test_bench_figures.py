@@ -39,6 +39,7 @@ def every_row():
         row("torch network small", [1.0, 2.0], size=(144, 176)),
         row("torch plain small", [1.2, 2.4], size=(144, 176)),
         row("torch fast main", [1.15, 2.3, 4.6]),
+        row("torch half main", [0.383, 0.766, 1.53]),
         row("torch fast small", [1.0, 2.0], size=(144, 176)),
         row("torch network growth", [0.5], frames=2),
         row("torch training training", [1.5], frames=4, size=(64, 64), batch=1),
@@ -127,6 +128,7 @@ def test_all_goals_just_reached():
         ("torch plain main", [1.6, 3.2, 6.4], "320x180"),
         ("torch plain small", [1.19, 2.38], "176x144"),
         ("torch fast main", [1.17, 2.34, 4.68], "the ways of --fast, 320x180"),
+        ("torch half main", [0.384, 0.767, 1.54], "float32 by bfloat16"),
         ("torch fast small", [1.01, 2.02], "the ways of --fast, 176x144"),
         ("mindspore network main", [3.76, 7.52, 15.04], "ms_model, network by its own convolutions"),
         ("mindspore network main", [9.0, 18.0, 36.0], "ms_model by plain transcription"),
@@ -217,7 +219,7 @@ def test_floors_that_differ_are_refused():
 def test_rounds_alternate_after_everyone_has_warmed_up():
     steps = [step for step in make_plan(Options(rounds=2)) if step.place == "main" and step.subject != "peak"]
     turns = [(step.framework, step.subject) for step in steps]
-    exact = [turn for turn in plan.TURNS if turn[1] != "fast"]
+    exact = [turn for turn in plan.TURNS if turn[1] not in ("fast", "half")]
     assert turns == exact * 3 and [step.counted for step in steps] == [False] * 5 + [True] * 10
     lengths = {step.worker[:2]: step.request["frames"] for step in steps if not step.counted}
     assert lengths[("torch", "network")] == 2 and lengths[("mindspore", "network")] == 10  # its graphs are of one shape
@@ -225,11 +227,18 @@ def test_rounds_alternate_after_everyone_has_warmed_up():
 
 def test_fast_ways_take_turns_beside_the_exact_ones():
     ways = {"torch": ("channels_last",), "mindspore": ()}
-    steps = [step for step in make_plan(Options(rounds=1, fast=ways)) if step.place == "main" and step.subject != "peak"]
+    chosen = make_plan(Options(rounds=1, fast=ways, half=True))
+    steps = [step for step in chosen if step.place == "main" and step.subject != "peak"]
     turns = [(step.framework, step.subject) for step in steps if step.counted]
     assert turns == [turn for turn in plan.TURNS if turn != ("mindspore", "fast")]
     small = {step.worker[:2] for step in make_plan(Options(fast=ways)) if step.place == "small"}
     assert small == {("torch", "network"), ("torch", "fast"), ("torch", "plain")}
+
+
+def test_16_bits_are_measured_on_the_main_clip_where_there_are_units_for_them():
+    for half in (False, True):
+        places = {step.place for step in make_plan(Options(half=half)) if step.subject == "half"}
+        assert places == ({"main"} if half else set())
 
 
 def test_what_is_left_out():
@@ -271,4 +280,5 @@ def test_the_page(tmp_path):
 
 
 def test_no_chart_without_a_network():
-    assert draw_bench(result([own for own in every_row() if own["subject"] not in ("network", "fast", "plain")])) is None
+    networks = ("network", "fast", "half", "plain")
+    assert draw_bench(result([own for own in every_row() if own["subject"] not in networks])) is None

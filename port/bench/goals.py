@@ -45,6 +45,7 @@ GOALS = (
         for subject, ways in (("network", ""), ("fast", " in the ways of --fast"))
         for place, (height, width), least in (("small", SMALL_SIZE, 1.2), ("main", DEFAULT_SIZE, 1.4))
     ),
+    Goal("torch_ref, float32 by bfloat16, with matrix units", ("torch network main",), ("torch half main",), least=3.0),
     Goal("ms_model, network by its own convolutions", ("mindspore network main",), ("mindspore floor main",), most=1.25),
     Goal(
         "ms_model by plain transcription, over MindSpore's floor by PyTorch's",

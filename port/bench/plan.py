@@ -20,18 +20,19 @@ PEAK_SIDE = 2048
 
 # In the order in which a round goes through them
 TURNS = (
-    (TORCH, "network"), (TORCH, "fast"), (TORCH, "plain"), (TORCH, "floor"), (MINDSPORE, "network"), (MINDSPORE, "fast"),
-    (MINDSPORE, "floor"),
+    (TORCH, "network"), (TORCH, "fast"), (TORCH, "half"), (TORCH, "plain"), (TORCH, "floor"), (MINDSPORE, "network"),
+    (MINDSPORE, "fast"), (MINDSPORE, "floor"),
 )  # fmt: skip
 TRAINING_TURNS = tuple((framework, subject) for framework in FRAMEWORKS for subject in ("training", "training-floor"))
 PEAKS = tuple((framework, "peak") for framework in FRAMEWORKS)
-SUBJECTS = ("network", "fast", "plain", "floor", "training", "peak")
+SUBJECTS = ("network", "fast", "half", "plain", "floor", "training", "peak")
+HALF = ("bfloat16",)  # ways of the subject "half"
 
 # Seconds for a frame of 320x180 of the official network (or for a whole run of what does not grow with the clip) on two cores
 # of 2026, for the estimate alone
 COST = {
-    (TORCH, "network"): 7.5, (TORCH, "fast"): 5.5, (TORCH, "plain"): 9.0, (MINDSPORE, "network"): 11.5,
-    (MINDSPORE, "fast"): 7.0, (TORCH, "training"): 30.0, (MINDSPORE, "training"): 60.0,
+    (TORCH, "network"): 7.5, (TORCH, "fast"): 5.5, (TORCH, "half"): 2.0, (TORCH, "plain"): 9.0,
+    (MINDSPORE, "network"): 11.5, (MINDSPORE, "fast"): 7.0, (TORCH, "training"): 30.0, (MINDSPORE, "training"): 60.0,
 }  # fmt: skip
 FLAT = {
     (TORCH, "floor"): 12.0, (MINDSPORE, "floor"): 20.0, (TORCH, "training-floor"): 5.0, (MINDSPORE, "training-floor"): 10.0,
@@ -45,6 +46,7 @@ class Options:
     """frames, rounds; size: (rows, columns); training: crop in pixels, frames, batch; scale: of the estimate
 
     fast  framework -> ways of port/models/speed.py in which the network runs as the subject "fast"
+    half  whether the reference runs in 16 bits, too: where there are units for it
     """
 
     frames: int = 10
@@ -60,6 +62,7 @@ class Options:
     peak_side: int = PEAK_SIDE
     scale: float = 1.0
     fast: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    half: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ def make_plan(options: Options) -> list[Step]:
     """All steps in order."""
     chosen = [step for step in _steps(options) if step.framework in options.frameworks]
     chosen = [step for step in chosen if step.subject != "fast" or options.fast.get(step.framework)]
+    chosen = [step for step in chosen if step.subject != "half" or options.half]
     return [
         step for step in chosen if step.subject.removesuffix("-floor") in options.only or step.subject in options.only
     ]
@@ -130,7 +134,7 @@ def _rounds(place: str, turns, request: Mapping[str, int], rounds: int) -> Itera
     """Everyone warms up once, then all take turns."""
     for framework, subject in turns:
         # PyTorch makes nothing ready for a length of clip; MindSpore compiles for the shapes of the whole one.
-        short = framework == TORCH and subject in ("network", "fast", "plain")
+        short = framework == TORCH and subject in ("network", "fast", "half", "plain")
         yield Step(framework, subject, place, {**request, "frames": SHORTEST} if short else request, False)
     for _ in range(rounds):
         for framework, subject in turns:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from port.bench.plan import COLUMNS, Step
+from port.bench.plan import COLUMNS, HALF, Step
 from port.errors import PortError
 from port.processes import ROOT, surroundings
 
@@ -24,8 +24,9 @@ class Worker:
 
     def __init__(self, framework: str, subject: str, weights: Path, device: str, fast: Sequence[str] = ()):
         self.name = f"{framework} {subject}"
-        words = [sys.executable, "-m", f"{COLUMNS[framework]}.bench", "network" if subject == "fast" else subject]
-        words += ["--weights", str(weights), *(["--fast", ",".join(fast)] if subject == "fast" else [])]
+        ways = {"fast": fast, "half": HALF}.get(subject, ())
+        words = [sys.executable, "-m", f"{COLUMNS[framework]}.bench", "network" if ways else subject]
+        words += ["--weights", str(weights), *(["--fast", ",".join(ways)] if ways else [])]
         self.process = subprocess.Popen(
             [*words, "--device", device], cwd=ROOT, env=surroundings(GLOG_v="3"), text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,

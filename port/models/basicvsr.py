@@ -50,6 +50,7 @@ REPLACEABLE = (
 # Parts that may compute in 16 bits. Not the flow network, which deals in coordinates, nor the fusion: one convolution of
 # 1x1, whose weights tell what type the frames must have.
 HALF_PARTS = ("backward_resblocks", "forward_resblocks", "upsample1", "upsample2", "conv_hr", "conv_last")
+HALF_FROM = ("upsample1",)  # what they give stays in 16 bits, and so does all up to the sum with the enlarged frame
 
 # Who computes the values that no module returns, as a person would look for it in the network's files.
 VALUE_SOURCES = {

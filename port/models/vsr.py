@@ -8,7 +8,7 @@ OFFICIAL_CHANNELS = 64  # mid channels of every published checkpoint
 FLOW_MULTIPLE = 32  # pixels; SPyNet resizes frames up to the next multiple of it along each side
 MIN_SIZE = 64  # pixels; smaller frames leave SPyNet too little to look at
 LRELU_SLOPE = 0.1
-CHUNK = 2**18  # pixels that flow network and feature extractor are given at once: some 0.2 GB in between
+CHUNK = 2**16  # pixels that flow network and feature extractor are given at once: one frame of 320x180, some 50 MB in between
 VALUE_MARGIN = 0.5  # frames may leave [0, 1] by this much (noise, sharpening) before a warning
 
 

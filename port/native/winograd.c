@@ -11,9 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LANES 8   /* floats in a vector; the compiler splits it on machines with shorter ones */
-#define VECTORS 3 /* vectors of tiles in a strip ... */
-#define GROUP 4   /* ... times output channels: 12 sums, 3 inputs and 1 weight are the 16 registers of AVX2 */
+#define VECTORS 3 /* vectors of tiles in a strip */
+#if defined(__AVX512F__)
+#define LANES 16 /* floats in a vector */
+#define GROUP 8  /* output channels at once: times VECTORS 24 sums, 3 inputs and the weights of 32 registers */
+#else
+#define LANES 8 /* the compiler splits it on machines with shorter ones */
+#define GROUP 4 /* 12 sums, 3 inputs and 1 weight are the 16 registers of AVX2 */
+#endif
 #define TILES (VECTORS * LANES)
 #define APART 16 /* floats between the 16 planes, lest all fall into the same lines of the cache */
 #define SQUARE 16 /* places of a transformed tile */
@@ -21,7 +26,7 @@
 typedef float vector __attribute__((vector_size(LANES * sizeof(float))));
 
 #if defined(__x86_64__)
-#define IN_REGISTER(v) __asm__("" : "+x"(v)) /* or GCC loads it again for each of its uses */
+#define IN_REGISTER(v) __asm__("" : "+v"(v)) /* or GCC loads it again for each of its uses */
 #else
 #define IN_REGISTER(v) (void)(v)
 #endif

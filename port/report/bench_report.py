@@ -21,7 +21,8 @@ RATIOS = ("ratio", "median (lowest .. highest)")
 OPERATIONS = ("framework", "subject", "operations", "share of the measured peak")
 GROWTH = ("framework", "line", "off by at most", "quadratic", "off by at most", "per frame, longest by shortest")
 SUBJECTS = {
-    "network": "whole network", "fast": "whole network, --fast", "plain": "plain transcription",
+    "network": "whole network", "fast": "whole network, --fast", "half": "whole network, bfloat16",
+    "plain": "plain transcription",
     "floor": "its convolutions alone",
     "training": "training iteration", "training-floor": "its convolutions alone, both ways", "conversion": "conversion",
 }  # fmt: skip
@@ -72,7 +73,8 @@ def about(result: Mapping[str, Any]) -> str:
     net = result["network"]
     return (
         f"TTVSR with {net['mid_channels']} channels and {net['num_blocks']} blocks, weights {cell(result['weights'])}, "
-        f"float32. {verdict(result)}\n\nMade by `{cell(result['command'])}` in {result['seconds']:.0f} s, {result['created']}."
+        f"float32 but where another type is named. {verdict(result)}\n\n"
+        f"Made by `{cell(result['command'])}` in {result['seconds']:.0f} s, {result['created']}."
     )
 
 
