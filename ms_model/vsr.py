@@ -6,7 +6,7 @@ from mindspore import Tensor, nn
 
 from ms_model.blocks import PixelShufflePack, conv3x3, lrelu
 from ms_model.spynet import SPyNet
-from port.models.vsr import spans
+from port.models.vsr import SCALE, bands, spans
 from port.parity.probe import PASSIVE
 
 
@@ -90,6 +90,20 @@ class VideoSR(nn.Cell):
         """Whether the second half is the first half reversed, for the whole batch: then flows repeat, too."""
         t = lrs.shape[1]
         return t % 2 == 0 and bool((lrs[:, : t // 2] == lrs[:, t // 2 :].flip((1,))).all())
+
+    def _upsampled(self, in_place, *arrays):
+        """What `_upsample` gives; in_place: a band of rows after the other, for less memory. -> (n, 3, 4h, 4w)
+
+        arrays (n, c, h, w) of the same h and w, the last of them the frame
+        """
+        cut = bands(*arrays[-1].shape[2:])
+        if not in_place or len(cut) == 1:
+            return self._upsample(*arrays)
+        rows = []
+        for top, bottom, first, last in cut:
+            band = self._upsample(*(array[:, :, top:bottom] for array in arrays))
+            rows.append(band[:, :, SCALE * (first - top) : SCALE * (last - top)])
+        return F.cat(rows, axis=2)
 
     def _enlarge(self, features, lr):
         """Fuse and enlarge. features (n, entering * c, h, w), lr (n, 3, h, w) -> (n, 3, 4h, 4w)"""

@@ -37,7 +37,7 @@ class BasicVSR(VideoSR):
         steps = forward_steps(flows_forward, t)
         for i, forward in self._propagate("fwd", self.forward_resblocks, lrs, steps):
             self.probe.step(f"up.{i:02d}")
-            yield self.probe("frame", self._upsample(backward.pop(i), forward, lrs[:, i]))
+            yield self.probe("frame", self._upsampled(in_place, backward.pop(i), forward, lrs[:, i]))
 
     def _propagate(self, name, trunk, lrs, steps):
         """Carry features along the clip in one direction, which knows nothing of the other.

@@ -11,6 +11,8 @@ from torch_ref.ltam import LTAM, Keyframes
 from torch_ref.vsr import VideoSR, backward_steps, computed_again, forward_steps, set_aside
 from torch_ref.warp import flow_warp, identity_locations, warp_locations
 
+TIDY = 8  # keyframes after which freed memory goes back: the heap keeps more and more of it between what is in use
+
 
 class TTVSR(VideoSR):
     """The network. `net(lrs)`: (n, t, 3, h, w) RGB in [0, 1] -> (n, t, 3, 4h, 4w), not clamped.
@@ -58,6 +60,8 @@ class TTVSR(VideoSR):
         t = lrs.shape[1]
         flows_backward, flows_forward = self._flows(lrs)
         feats = self._features(lrs, in_place)
+        if in_place:
+            give_back_freed_memory()  # what came before, or runs of many frames, took more than what follows needs
         if self.directions == "together":
             yield from self._frames_together(lrs, feats, flows_backward, flows_forward, in_place)
             return
@@ -67,9 +71,8 @@ class TTVSR(VideoSR):
         steps = forward_steps(flows_forward, t)
         for i, forward in self._propagate("fwd", feats, steps, self._forward_keyframes(t), in_place):
             self.probe.step(f"up.{i:02d}")
-            frame = self._upsample(backward.pop(i), feats[i], forward, lrs[:, i])
-            feats[i] = None  # nothing looks at it any more
-            yield self.probe("frame", frame)
+            taken = backward.pop(i), feats.pop(i), forward, lrs[:, i]  # out of what is kept: nothing looks at them any more
+            yield self.probe("frame", self._upsampled(in_place, *taken))
 
     def _frames_together(self, lrs, feats, flows_backward, flows_forward, in_place):
         """The same with both directions as one batch: they share their weights and meet keyframes at the same steps."""
@@ -81,19 +84,19 @@ class TTVSR(VideoSR):
             kept["bwd", t - 1 - i], kept["fwd", i] = both.chunk(2)
         for i in range(t):
             self.probe.step(f"up.{i:02d}")
-            yield self.probe("frame", self._upsample(kept.pop(("bwd", i)), feats[i], kept.pop(("fwd", i)), lrs[:, i]))
-            feats[i] = None
+            taken = kept.pop(("bwd", i)), feats.pop(i), kept.pop(("fwd", i)), lrs[:, i]
+            yield self.probe("frame", self._upsampled(in_place, *taken))
 
     def _features(self, lrs, in_place=False):
-        """Of every frame, a few at a time. (n, t, 3, h, w) -> list of t times (n, c, h, w)"""
+        """Of every frame, a few at a time, or of a long clip when they are asked for. (n, t, 3, h, w) -> frame: (n, c, h, w)"""
         n, t, c, h, w = lrs.shape
         self.probe.step("features")
-        feats = []
+        if in_place and self.directions != "together" and not facts.are_features_kept(n * t * h * w, self.mid_channels):
+            return OnDemand(self.feat_extractor, lrs)
+        feats = {}
         for a, b in spans(t, n * h * w):
             run = self.feat_extractor(lrs[:, a:b].reshape(-1, c, h, w)).view(n, b - a, -1, h, w)
-            feats += [set_aside(run[:, i], in_place) for i in range(b - a)]
-        if in_place:
-            give_back_freed_memory()  # what runs of many frames took is more than what follows needs
+            feats |= {a + i: set_aside(run[:, i], in_place) for i in range(b - a)}
         return feats
 
     def _backward_keyframes(self, t):
@@ -124,6 +127,8 @@ class TTVSR(VideoSR):
             if i in keyframe_indices:
                 keyframes.append(*self.LTAM.tokenize(feats[i], prop))
                 locations = torch.cat([locations, fresh], dim=1)
+                if in_place and keyframes.count % TIDY == 0:
+                    give_back_freed_memory()
             yield i, prop
 
     def _follow(self, prop, locations, flow, grid):
@@ -137,6 +142,26 @@ class TTVSR(VideoSR):
         return self._enlarge(torch.cat([backward, feat, forward], dim=1), lr)
 
 
+class OnDemand:
+    """Features of a clip's frames, computed when they are asked for and kept until those of another are: (n, c, h, w).
+
+    Each is computed twice, for either direction: one convolution in 25, where keeping them all takes a third of the memory.
+    """
+
+    def __init__(self, extract, lrs):
+        self.extract, self.lrs = extract, lrs
+        self.frame, self.feat = None, None
+
+    def __getitem__(self, frame):
+        if frame != self.frame:
+            self.frame, self.feat = frame, self.extract(self.lrs[:, frame])
+        return self.feat
+
+    def pop(self, frame):
+        """As of a dictionary."""
+        return self[frame]
+
+
 class BothWays:
     """Features in the order of steps: of the backward pass, and of the forward one behind it in the batch. (2n, c, h, w)"""
 
@@ -144,4 +169,4 @@ class BothWays:
         self.feats = feats
 
     def __getitem__(self, step):
-        return torch.cat([self.feats[-1 - step], self.feats[step]])
+        return torch.cat([self.feats[len(self.feats) - 1 - step], self.feats[step]])

@@ -62,6 +62,50 @@ def test_streaming_leaves_gradients_on_for_others(seeded, ttvsr_pair):
     assert not next(stream).requires_grad and torch.is_grad_enabled()
 
 
+@pytest.mark.parametrize(
+    "height, width", [(1, 1), (64, 64), (180, 320), (144, 176), (361, 64), (2160, 3840), (3, 2 * vsr.BAND), (7, vsr.BAND // 2)]
+)
+def test_bands_hold_every_row_once_and_what_it_depends_on(height, width):
+    found = vsr.bands(height, width)
+    assert [row for _, _, first, last in found for row in range(first, last)] == list(range(height))
+    assert len({bottom - top for top, bottom, _, _ in found}) == 1  # compiled parts meet one shape
+    for top, bottom, first, last in found:
+        assert 0 <= top <= max(first - vsr.BAND_MARGIN, 0) and min(last + vsr.BAND_MARGIN, height) <= bottom <= height
+        assert (last - first) * width <= max(vsr.BAND, vsr.BAND_ROWS * width)
+    assert len(found) == 1 or found[0][3] > vsr.BAND_ROWS / 2  # so that little is computed twice
+
+
+def streamed(side, net, frames):
+    return np.stack([side.array(frame) for frame in net.frames(side.tensor(frames))], axis=1)
+
+
+@pytest.mark.parametrize("margin, agree", [(2, True), (1, False)])
+def test_a_frame_enlarged_in_bands_is_the_same(side, net, seeded, monkeypatch, margin, agree):
+    """Other sizes may be added up in another order. With a row less around each band its edges show."""
+    frames = clip(seeded, n=2, t=2, h=73)
+    whole = run(side, net, frames)
+    monkeypatch.setattr(vsr, "BAND", 20 * frames.shape[-1])
+    monkeypatch.setattr(vsr, "BAND_ROWS", 1)
+    monkeypatch.setattr(vsr, "BAND_MARGIN", margin)
+    assert len(vsr.bands(*frames.shape[-2:])) == 4
+    assert (worst(whole, streamed(side, net, frames)) <= 5e-6) is agree
+
+
+def test_features_of_a_long_clip_are_computed_for_each_direction(side, net, seeded, monkeypatch):
+    """The same values, without being kept; a clip one number shorter keeps them."""
+    frames, calls = clip(seeded, t=4), []
+    whole = run(side, net, frames)
+    numbers = frames.size // 3 * net.mid_channels
+    handle = net.feat_extractor.register_forward_hook(lambda *_: calls.append(1))
+    try:
+        for most, times in ((numbers, 1), (numbers - 1, 2 * 4)):
+            monkeypatch.setattr(ttvsr, "KEPT_FEATURES", most)
+            calls.clear()
+            assert worst(whole, streamed(side, net, frames)) <= 5e-6 and len(calls) == times
+    finally:
+        handle.remove()
+
+
 def together(side, net, frames, monkeypatch):
     """-> output with the directions as one batch, what the probe saw"""
     seen = Recorded(side)
@@ -170,6 +214,20 @@ def test_16_bits_are_refused_on_a_cpu_without_units_for_them(make_ttvsr, monkeyp
         apply(make_ttvsr()[0], ["bfloat16"], "cpu")
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     assert apply(make_ttvsr()[0], ["bfloat16"], "cpu").resblocks.dtype == torch.bfloat16
+
+
+def test_16_bits_reach_to_the_end_of_the_upsampler(side, make_ttvsr, seeded):
+    """Nothing large is converted on the way: at 720x1280 that took longer than the convolutions. The sum is in float32."""
+    net = make_ttvsr()[list(COLUMNS).index(side.package)]
+    name = "bfloat16" if side.name == "torch" else "float16"
+    side.module("half").use_dtype(net, name, "cpu")
+    seen = {}
+    for part in ("upsample2", "conv_hr", "conv_last"):
+        inner = getattr(net, part).inner
+        inner.register_forward_hook(lambda _, given, result, part=part: seen.update({part: (given[0].dtype, result.dtype)}))
+    first = next(net.frames(side.tensor(clip(seeded, t=2))))
+    assert {str(one).lower().removeprefix("torch.") for types in seen.values() for one in types} == {name} and len(seen) == 3
+    assert str(first.dtype).lower().endswith("float32")
 
 
 def test_a_run_is_known_by_what_it_takes():

@@ -10,6 +10,7 @@ MIN_SIZE = vsr.MIN_SIZE
 TOKEN_STRIDE = 4
 KEYFRAME_STRIDE = 3
 NUM_BLOCKS = 60
+KEPT_FEATURES = 2**28  # numbers, 1 GiB: 72 frames of 320x180. Features of longer clips are computed for each direction
 # Constructor arguments that leave no trace in the weights, as published
 OPTIONS = {"keyframe_stride": KEYFRAME_STRIDE, "token_stride": TOKEN_STRIDE}
 # the official training recipe for REDS
@@ -54,6 +55,11 @@ def check_values(lowest: float, highest: float) -> None:
 def steps_of(frames: int, wanted: int | None = None) -> int:
     """Steps the network enters: flows and features, each frame backward, and the first `wanted` (all) forward and upsampled."""
     return 2 + frames + 2 * (frames if wanted is None else wanted)
+
+
+def are_features_kept(pixels: int, channels: int) -> bool:
+    """Whether features of a whole clip of so many pixels, all frames together, are kept between the two directions."""
+    return pixels * channels <= KEPT_FEATURES
 
 
 def detail_steps(frames: int) -> str:

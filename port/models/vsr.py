@@ -9,6 +9,9 @@ FLOW_MULTIPLE = 32  # pixels; SPyNet resizes frames up to the next multiple of i
 MIN_SIZE = 64  # pixels; smaller frames leave SPyNet too little to look at
 LRELU_SLOPE = 0.1
 CHUNK = 2**16  # pixels that flow network and feature extractor are given at once: one frame of 320x180, some 50 MB in between
+BAND = 2**14  # pixels of a frame that are enlarged at once: some 0.3 GB in between
+BAND_ROWS = 40  # at least: of them a tenth is computed twice
+BAND_MARGIN = 2  # rows above and below a band on which its enlarged rows depend: one for each of two scales, one for the last
 VALUE_MARGIN = 0.5  # frames may leave [0, 1] by this much (noise, sharpening) before a warning
 
 
@@ -19,6 +22,19 @@ def spans(count: int, pixels: int) -> list[tuple[int, int]]:
     """
     runs = -(-count // max(1, CHUNK // pixels))
     return [(count * k // runs, count * (k + 1) // runs) for k in range(runs)]
+
+
+def bands(height: int, width: int) -> list[tuple[int, int, int, int]]:
+    """Cut a frame into bands of rows of up to BAND pixels, or BAND_ROWS rows where frames are wide.
+
+    -> (top, bottom, first, last): computed are rows [top, bottom) and kept [first, last). What is computed is of the same
+    height in all, so that compiled parts meet one shape.
+    """
+    count = -(-height // max(BAND // width, BAND_ROWS))
+    rows = -(-height // count)
+    tall = min(height, rows + 2 * BAND_MARGIN) if rows < height else height
+    tops = [min(max(first - BAND_MARGIN, 0), height - tall) for first in range(0, height, rows)]
+    return [(top, top + tall, k * rows, min((k + 1) * rows, height)) for k, top in enumerate(tops)]
 
 
 def check_counts(title: str, **counts: int) -> None:
