@@ -13,7 +13,7 @@ from port.bench.others import rewrite, time_conversion, time_suite
 from port.bench.plan import COLUMNS, DEFAULT_SIZE, FRAMEWORKS, SUBJECTS, Options, Step, estimate, make_plan
 from port.bench.result import summed_up
 from port.bench.run import Row, carry_out
-from port.errors import PARITY_FAILED, PASSED, PortError, UsageError
+from port.errors import INTERRUPTED, PARITY_FAILED, PASSED, PortError, UsageError
 from port.files import make_folder
 from port.models.speed import MODES, fast_names
 from port.models.ttvsr import NUM_BLOCKS, OFFICIAL_CHANNELS, least_side
@@ -67,12 +67,20 @@ def run_bench(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="port-bench-") as temporary:
         weights, config = prepared(args.weights, Path(temporary))
-        rows = measured(options, weights, config, args)
-        if "conversion" in chosen(args.only) and set(options.frameworks) == set(FRAMEWORKS):
-            rows.append(time_conversion(weights, Path(temporary), options.rounds))
-        suite = time_suite() if args.suite else None
+        rows, suite, interrupted = [], None, False
+        try:
+            rows += measured(options, weights, config, args)
+            if "conversion" in chosen(args.only) and set(options.frameworks) == set(FRAMEWORKS):
+                rows.append(time_conversion(weights, Path(temporary), options.rounds))
+            suite = time_suite() if args.suite else None
+        except KeyboardInterrupt as error:
+            rows, interrupted = rows or getattr(error, "rows", []), True
+            if not rows:
+                raise
+            console.note("interrupted: what was measured until then is summed up.")
     result = {
         **summed_up(rows, config, suite),
+        "interrupted": interrupted,
         "weights": args.weights.name if args.weights else f"drawn, seed {SEED}",
         "seconds": round(time.perf_counter() - start, 1),
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -82,6 +90,8 @@ def run_bench(args: argparse.Namespace) -> int:
         make_folder(args.report.parent)
         write_bench_report(args.report, result)
     console.print_json(result) if args.json else show(result)
+    if interrupted:
+        return INTERRUPTED
     return PASSED if result["reached"] else PARITY_FAILED
 
 

@@ -189,6 +189,37 @@ def test_a_process_that_fails_is_named(tmp_path, capfd):
     assert "absent.safetensors" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("runs_before", [0, 1, 3])
+def test_ctrl_c_sums_up_what_was_measured(runs_before, monkeypatch, tmp_path, capsys):
+    """The first run warms up: until a second has ended there is nothing to sum up, and nothing is written."""
+
+    class Stopped:
+        done = 0
+
+        def __init__(self, *given):
+            pass
+
+        def ask(self, request):
+            Stopped.done += 1
+            if Stopped.done > runs_before:
+                raise KeyboardInterrupt
+            return {"seconds": 1.0, "peak_bytes": 1}
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(runs, "Worker", Stopped)
+    monkeypatch.setattr(bench_cli, "prepared", lambda *given: (tmp_path, TTVSRConfig(64, 60)))
+    report = tmp_path / "bench.md"
+    flags = ["--only", "network,conversion", "--report", str(report), "--json", "--quiet"]
+    assert cli.main(["bench", *flags]) == 130
+    told = capsys.readouterr()
+    assert "interrupted" in told.err and report.is_file() is (runs_before == 3)
+    if runs_before == 3:
+        assert "interrupted before its end" in report.read_text() and json.loads(told.out)["interrupted"]
+        assert [row["seconds"] for row in json.loads(told.out)["rows"]] == [[1.0]]
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "says"),
     [

@@ -259,7 +259,7 @@ def test_a_full_clip_is_measured_in_new_processes():
 
 
 def result(rows):
-    more = {"weights": "a|b.pth", "seconds": 1.0, "created": "now", "command": "python -m port bench"}
+    more = {"weights": "a|b.pth", "interrupted": False, "seconds": 1.0, "created": "now", "command": "python -m port bench"}
     return {**summed_up(rows, OFFICIAL, {"seconds": 60.0, "command": "pytest", "passed": True}), **more}
 
 

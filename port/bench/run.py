@@ -19,6 +19,14 @@ LISTS = {"seconds": "seconds", "peak_bytes": "peaks"}  # one entry a round; of e
 Row = dict[str, Any]
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C. rows: what was measured until then"""
+
+    def __init__(self, rows: list[Row]):
+        self.rows = rows
+        super().__init__()
+
+
 class Worker:
     """One process of a column, as port/bench/worker.py describes it."""
 
@@ -71,8 +79,19 @@ def carry_out(
     device_of(framework)  the name of the device in its own words
     fast                  framework -> the ways of its subject "fast"
     advance(step)         called when it is done
+
+    Raises Interrupted where it is.
     """
     rows: dict[str, Row] = {}
+    try:
+        _carry_out(rows, plan, weights, device_of, fast, advance)
+    except KeyboardInterrupt as error:
+        raise Interrupted(list(rows.values())) from error
+    return list(rows.values())
+
+
+def _carry_out(rows, plan, weights, device_of, fast, advance) -> None:
+    """Fill `rows`."""
     workers: dict[tuple, Worker] = {}
     last = {step.worker: number for number, step in enumerate(plan)}
     with ExitStack() as closing:
@@ -87,7 +106,6 @@ def carry_out(
             if last[step.worker] == number:  # holds memory that the next ones may need
                 workers[step.worker].close()
             advance(step)
-    return list(rows.values())
 
 
 def note_down(rows: dict[str, Row], step: Step, answer: Row) -> None:

@@ -75,6 +75,7 @@ def about(result: Mapping[str, Any]) -> str:
         f"TTVSR with {net['mid_channels']} channels and {net['num_blocks']} blocks, weights {cell(result['weights'])}, "
         f"float32 but where another type is named. {verdict(result)}\n\n"
         f"Made by `{cell(result['command'])}` in {result['seconds']:.0f} s, {result['created']}."
+        f"{' It was interrupted before its end.' if result['interrupted'] else ''}"
     )
 
 
