@@ -21,7 +21,7 @@ CARRIED = 'self.probe.decide("location", warp_locations(locations, token_flow))'
 TOKENS = "self.LTAM.tokenize(feats[i], prop)"
 ATTEND = "self.LTAM(feats[i], prop, keyframes, locations)"
 MERGED = "self.resblocks(F.cat([feats[i], prop], axis=1))"
-UPSAMPLE = "self._upsample(backward.pop(i), feats[i], forward, lrs[:, i])"
+UPSAMPLE = "taken = backward.pop(i), feats.pop(i), forward, lrs[:, i]"
 FUSED = "F.cat([backward, feat, forward], axis=1)"
 UNSHUFFLE = "F.pixel_unshuffle(x[:, :, : rows * stride, : columns * stride], stride)"
 FOLD = "F.fold(patches, laid_out, patch, stride=patch)"
@@ -91,7 +91,7 @@ FAULTS = [
     _glue("features and propagated ones exchanged", MERGED, MERGED.replace("feats[i], prop", "prop, feats[i]"), ".", "forward", "permuted_channels", ""),
     _glue("propagation that starts at one", "F.zeros_like(feats[0])", "F.ones_like(feats[0])", ".", "forward", "offset", ""),
     _glue("directions exchanged", FUSED, "F.cat([forward, feat, backward], axis=1)", ".", "forward", "permuted_channels", ""),
-    _glue("features of the wrong frame", UPSAMPLE, UPSAMPLE.replace("feats[i]", "feats[min(i + 1, t - 1)]"), ".", "forward", "shift", "142"),
+    _glue("features of the wrong frame", UPSAMPLE, UPSAMPLE.replace("feats.pop(i)", "feats[min(i + 1, t - 1)]"), ".", "forward", "shift", "142"),
     _common("skip left out", f"x + {SKIP}", "x", ".", "forward", "missing_term exchanged", ""),
     _common("skip bicubic", SKIP, SKIP.replace("bilinear", "bicubic"), ".", "forward", "interpolation_mode", "44"),
     _common("align_corners of the skip", SKIP, SKIP.replace("False", "True"), ".", "forward", "align_corners", "46"),
