@@ -86,7 +86,7 @@ class TTVSR(VideoSR):
         n, t, c, h, w = lrs.shape
         self.probe.step("features")
         if in_place and self.directions != "together" and not facts.are_features_kept(n * t * h * w, self.mid_channels):
-            return OnDemand(self.feat_extractor, lrs)
+            return facts.OnDemand(self.feat_extractor, lrs)
         feats = {}
         for a, b in spans(t, n * h * w):
             run = self.feat_extractor(lrs[:, a:b].reshape(-1, c, h, w)).view(n, b - a, -1, h, w)
@@ -132,26 +132,6 @@ class TTVSR(VideoSR):
     def _upsample(self, backward, feat, forward, lr):
         """Fuse both directions and enlarge. (n, c, h, w) three times, lr (n, 3, h, w) -> (n, 3, 4h, 4w)"""
         return self._enlarge(F.cat([backward, feat, forward], axis=1), lr)
-
-
-class OnDemand:
-    """Features of a clip's frames, computed when they are asked for and kept until those of another are: (n, c, h, w).
-
-    Each is computed twice, for either direction: one convolution in 25, where keeping them all takes a third of the memory.
-    """
-
-    def __init__(self, extract, lrs):
-        self.extract, self.lrs = extract, lrs
-        self.frame, self.feat = None, None
-
-    def __getitem__(self, frame):
-        if frame != self.frame:
-            self.frame, self.feat = frame, self.extract(self.lrs[:, frame])
-        return self.feat
-
-    def pop(self, frame):
-        """As of a dictionary."""
-        return self[frame]
 
 
 class BothWays:

@@ -62,6 +62,26 @@ def are_features_kept(pixels: int, channels: int) -> bool:
     return pixels * channels <= KEPT_FEATURES
 
 
+class OnDemand:
+    """Features of a clip's frames, computed when they are asked for and kept until those of another are: (n, c, h, w).
+
+    Each is computed twice, for either direction: one convolution in 25, where keeping them all takes a third of the memory.
+    """
+
+    def __init__(self, extract, lrs):
+        self.extract, self.lrs = extract, lrs
+        self.frame, self.feat = None, None
+
+    def __getitem__(self, frame):
+        if frame != self.frame:
+            self.frame, self.feat = frame, self.extract(self.lrs[:, frame])
+        return self.feat
+
+    def pop(self, frame):
+        """As of a dictionary."""
+        return self[frame]
+
+
 def detail_steps(frames: int) -> str:
     """Steps in which every module runs once or more, all keyframes competing."""
     return "flows,features,bwd.00,up.00"
