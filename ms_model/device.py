@@ -5,6 +5,7 @@ import os
 import mindspore
 
 from port.errors import PortError
+from port.models.vsr import CAPACITY
 
 DEVICES = ("cpu", "ascend")
 
@@ -24,6 +25,11 @@ def select(name, threads=None):
     if threads:
         mindspore.runtime.dispatch_threads_num(threads)
     return name
+
+
+def capacity():
+    """How many times what a CPU is given at once, see port/models/vsr.py."""
+    return 1 if mindspore.get_context("device_target") == "CPU" else CAPACITY
 
 
 def one_after_the_other():

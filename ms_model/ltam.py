@@ -9,6 +9,7 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from ms_model.blocks import conv3x3
+from ms_model.device import capacity
 from ms_model.tokens import enlarged_tokens, pixels_to_tokens, tokens_to_pixels
 from port.parity.probe import PASSIVE
 
@@ -80,6 +81,7 @@ class LTAM(nn.Cell):
     def __init__(self, channels, stride):
         super().__init__()
         self.stride = stride
+        self.at_once = capacity() * AT_ONCE
         self.fusion = conv3x3(3 * channels, channels)
         self.probe = PASSIVE
 
@@ -130,9 +132,10 @@ class LTAM(nn.Cell):
         """Cosine between each token and the index token on its path, for every keyframe."""
         n, m, tokens = rows.shape
         unit = _unit(_as_rows(pixels_to_tokens(query, self.stride)))
+        few = max(1, self.at_once // unit.size)
         rows, similar = rows.swapaxes(0, 1).reshape(m, -1), []
-        for k in range(0, m, max(1, AT_ONCE // unit.size)):
-            some = rows[k : k + max(1, AT_ONCE // unit.size)]
+        for k in range(0, m, few):
+            some = rows[k : k + few]
             met = F.gather(index, some.flatten(), 0).reshape(some.shape[0], n * tokens, -1)
             similar.append((met * unit).sum(axis=2))
         return F.cat(similar).reshape(m, n, tokens).swapaxes(0, 1)

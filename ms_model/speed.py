@@ -3,7 +3,6 @@
 from ms_model.winograd import fast_convolutions
 from port.errors import PortError
 from port.models.speed import chosen
-from port.native.build import NO_COMPILER
 
 
 def apply(net, names, device):
@@ -21,7 +20,7 @@ def _together(net, device):
 
 def _winograd(net, device):
     if not fast_convolutions(net):
-        raise PortError(f"--fast winograd: {NO_COMPILER}, or the network is not in float32. Install gcc, or leave it out.")
+        raise PortError("--fast winograd: no convolution of the network is 3x3, in float32 and on a CPU. Leave it out.")
 
 
 WAYS = {

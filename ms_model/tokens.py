@@ -4,9 +4,10 @@ A token grid is (n, c*S*S, h//S, w//S) with channel order (c, ky, kx), S the tok
 h or w is no multiple of S belong to no token; putting tokens together leaves zeros there.
 """
 
-import mindspore
 import mindspore.ops as F
 from mindspore import Tensor
+
+from port.models.tokens import averages
 
 
 def pixels_to_tokens(x, stride):
@@ -27,10 +28,15 @@ def enlarged_tokens(x, stride, patch):
     """Tokens that see a wider neighbourhood: overlapping patches, averaged down to S x S.
 
     Patches of patch x patch pixels, stride S, zero padding (patch - S) / 2, laid side by side, adaptive average pooling
-    back to h x w, cut into tokens. (n, c, h, w) -> (n, c*S*S, h//S, w//S)
+    back to h x w, cut into tokens: as two products with matrices, since all of it is an average along rows and along columns.
+    (n, c, h, w) -> (n, c*S*S, h//S, w//S)
     """
     h, w = x.shape[2:]
-    patches = F.unfold(x, patch, stride=stride, padding=(patch - stride) // 2)  # (n, c*patch*patch, tokens)
-    laid_out = Tensor((h * patch // stride, w * patch // stride), mindspore.int32)  # fold takes a tensor only
-    enlarged = F.fold(patches, laid_out, patch, stride=patch)
-    return pixels_to_tokens(F.adaptive_avg_pool2d(enlarged, (h, w)), stride)
+    across = F.matmul(x, _averages(w, stride, patch).astype(x.dtype).T)
+    return pixels_to_tokens(F.matmul(_averages(h, stride, patch).astype(x.dtype), across), stride)
+
+
+@F.constexpr  # numpy's part of it is a constant of compiled parts
+def _averages(side, stride, patch):
+    """See port/models/tokens.py. -> (side // S * S, side)"""
+    return Tensor(averages(side, stride, patch).astype("float32"))

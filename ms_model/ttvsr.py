@@ -3,6 +3,7 @@
 import mindspore.ops as F
 
 from ms_model.blocks import ResidualTrunk
+from ms_model.device import capacity
 from ms_model.ltam import LTAM, Keyframes
 from ms_model.vsr import VideoSR, backward_steps, computed_again, forward_steps, set_aside
 from ms_model.warp import flow_warp, identity_locations, warp_locations
@@ -72,7 +73,7 @@ class TTVSR(VideoSR):
         """The same with both directions as one batch: they share their weights and meet keyframes at the same steps."""
         t, kept = len(feats), {}
         flows = [F.cat([flows_backward[:, t - 1 - k], flows_forward[:, k - 1]]) for k in range(1, t)]
-        steps = zip(range(t), [None, *flows], strict=True)
+        steps = list(zip(range(t), [None, *flows], strict=True))
         for i, both in self._propagate("bwd", BothWays(feats), steps, self._forward_keyframes(t), in_place):
             self.probe.step(f"fwd.{i:02d}")
             kept["bwd", t - 1 - i], kept["fwd", i] = both.chunk(2, axis=0)
@@ -85,10 +86,11 @@ class TTVSR(VideoSR):
         """Of every frame, a few at a time, or of a long clip when they are asked for. (n, t, 3, h, w) -> frame: (n, c, h, w)"""
         n, t, c, h, w = lrs.shape
         self.probe.step("features")
-        if in_place and self.directions != "together" and not facts.are_features_kept(n * t * h * w, self.mid_channels):
+        few = facts.are_features_kept(n * t * h * w, self.mid_channels, capacity())
+        if in_place and self.directions != "together" and not few:
             return facts.OnDemand(self.feat_extractor, lrs)
         feats = {}
-        for a, b in spans(t, n * h * w):
+        for a, b in spans(t, n * h * w, capacity()):
             run = self.feat_extractor(lrs[:, a:b].reshape(-1, c, h, w)).view(n, b - a, -1, h, w)
             feats |= {a + i: set_aside(run[:, i], in_place) for i in range(b - a)}
         return feats
@@ -106,20 +108,22 @@ class TTVSR(VideoSR):
         in_place: keyframes are kept where there is room for all from the beginning, without gradients
         -> (frame, (n, c, h, w)) in the order of the steps
         """
-        n, _, h, w = feats[0].shape
+        first = feats[steps[0][0]]
+        n, _, h, w = first.shape
         grid = (h // self.token_stride, w // self.token_stride)
-        fresh = identity_locations(n, *grid, like=feats[0])
+        fresh = identity_locations(n, *grid, like=first)
         keyframes, locations = Keyframes(len(keyframe_indices) if in_place else 0), None
-        prop = F.zeros_like(feats[0])
+        prop = F.zeros_like(first)
         for i, flow in steps:
             self.probe.step(f"{name}.{i:02d}")
+            feat = feats[i]  # once: some are computed, or joined, when they are asked for
             if flow is not None:
                 prop, locations = self._follow(prop, locations, flow, grid)
-                prop = self.probe("ltam_out", self.LTAM(feats[i], prop, keyframes, locations))
-            prop = self.resblocks(F.cat([feats[i], prop], axis=1))
+                prop = self.probe("ltam_out", self.LTAM(feat, prop, keyframes, locations))
+            prop = self.resblocks(F.cat([feat, prop], axis=1))
             prop = self.probe("feat_prop", prop)
             if i in keyframe_indices:
-                keyframes.append(*self.LTAM.tokenize(feats[i], prop))
+                keyframes.append(*self.LTAM.tokenize(feat, prop))
                 locations = fresh if locations is None else F.cat([locations, fresh], axis=1)
             yield i, prop
 

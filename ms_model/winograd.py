@@ -12,15 +12,18 @@ from port.native.build import library
 
 
 def fast_convolutions(net):
-    """Let the 3x3 convolutions of `net` in float32 run so, on a CPU with a C compiler. -> how many do"""
+    """Let the 3x3 convolutions of `net` in float32 run so, on a CPU. -> how many do
+
+    Raises PortError where there is no C compiler.
+    """
     convs = [cell for _, cell in net.cells_and_names() if isinstance(cell, Conv3x3)]
     convs = [conv for conv in convs if conv.weight.dtype == mindspore.float32]
     on_cpu = mindspore.get_context("device_target") == "CPU"
-    found = library("winograd") if convs and on_cpu else None
-    if found is None:
+    if not convs or not on_cpu:
         return 0
+    convolve = operator(library("winograd"))
     for conv in convs:
-        conv.winograd = operator(found)
+        conv.winograd = convolve
     return len(convs)
 
 

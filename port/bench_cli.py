@@ -6,17 +6,20 @@ import shlex
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from port import console
 from port.bench.others import rewrite, time_conversion, time_suite
 from port.bench.plan import COLUMNS, DEFAULT_SIZE, FRAMEWORKS, SUBJECTS, Options, Step, estimate, make_plan
-from port.bench.result import summed_up
+from port.bench.result import check_floors, summed_up
 from port.bench.run import Row, carry_out
-from port.errors import INTERRUPTED, PARITY_FAILED, PASSED, PortError, UsageError
+from port.errors import COULD_NOT_RUN, INTERRUPTED, PARITY_FAILED, PASSED, PortError, UsageError
 from port.files import make_folder
 from port.models.speed import MODES, fast_names
+from port.models.speed import chosen as speed_of
 from port.models.ttvsr import NUM_BLOCKS, OFFICIAL_CHANNELS, least_side
+from port.native.build import library
 from port.processor import has_matrix_units
 from port.report.bench_report import show, write_bench_report
 from port.train.initial import initial_weights
@@ -60,27 +63,32 @@ def add_verb(verbs, epilog: str) -> None:
 
 
 def run_bench(args: argparse.Namespace) -> int:
-    """Measure, sum up, report. -> 0 where all goals that were measured are reached, otherwise 1"""
+    """Measure, sum up, report.
+
+    -> 0 where all goals that were measured are reached, otherwise 1; 130 or 3 where it ended early, but not with nothing
+    """
     options = read_options(args)
     if args.report and args.report.suffix != ".md":
         raise UsageError(f"--report names a page, so its name ends in .md; found {args.report.name}.")
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="port-bench-") as temporary:
         weights, config = prepared(args.weights, Path(temporary))
-        rows, suite, interrupted = [], None, False
+        rows: dict[str, Row] = {}
+        suite, stopped, code = None, "", PASSED
         try:
-            rows += measured(options, weights, config, args)
+            measure(rows, options, weights, config, args)
             if "conversion" in chosen(args.only) and set(options.frameworks) == set(FRAMEWORKS):
-                rows.append(time_conversion(weights, Path(temporary), options.rounds))
+                rows["conversion"] = time_conversion(weights, Path(temporary), options.rounds)
             suite = time_suite() if args.suite else None
-        except KeyboardInterrupt as error:
-            rows, interrupted = rows or getattr(error, "rows", []), True
+            check_floors(list(rows.values()))
+        except (KeyboardInterrupt, PortError) as error:
             if not rows:
                 raise
-            console.note("interrupted: what was measured until then is summed up.")
+            stopped, code = str(error) or "interrupted", COULD_NOT_RUN if isinstance(error, PortError) else INTERRUPTED
+            console.note(f"{stopped}: what was measured until then is summed up.")
     result = {
-        **summed_up(rows, config, suite),
-        "interrupted": interrupted,
+        **summed_up(list(rows.values()), config, suite),
+        "stopped": stopped,
         "weights": args.weights.name if args.weights else f"drawn, seed {SEED}",
         "seconds": round(time.perf_counter() - start, 1),
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -90,17 +98,17 @@ def run_bench(args: argparse.Namespace) -> int:
         make_folder(args.report.parent)
         write_bench_report(args.report, result)
     console.print_json(result) if args.json else show(result)
-    if interrupted:
-        return INTERRUPTED
-    return PASSED if result["reached"] else PARITY_FAILED
+    return code or (PASSED if result["reached"] else PARITY_FAILED)
 
 
-def measured(options: Options, weights: Path, config: TTVSRConfig, args: argparse.Namespace) -> list[Row]:
-    """Carry out the plan under a progress bar, whose steps are seconds of the estimate."""
+def measure(
+    rows: dict[str, Row], options: Options, weights: Path, config: TTVSRConfig, args: argparse.Namespace
+) -> None:
+    """Carry out the plan under a progress bar, whose steps are seconds of the estimate, and fill `rows`."""
     scale = config.mid_channels**2 * (config.num_blocks + 12) / OFFICIAL
     plan = make_plan(options)
     if not plan:
-        return []
+        return
     expected = estimate(plan, scale)
     console.note(
         f"{len(plan)} runs of {len({step.worker for step in plan})} processes, one at a time; about "
@@ -112,8 +120,25 @@ def measured(options: Options, weights: Path, config: TTVSRConfig, args: argpars
         def advance(step: Step) -> None:
             display.update(task, description=f"{step.framework} {step.subject}", advance=round(step.seconds(scale)))
 
-        device_of = lambda name: args.device if name in DEVICES[args.device] else "cpu"  # noqa: E731
-        return carry_out(plan, weights, device_of, options.fast, advance)
+        carry_out(rows, plan, weights, lambda name: device_of(name, args), options.fast, advance)
+
+
+def device_of(framework: str, args: argparse.Namespace) -> str:
+    """Its own name of where it runs: one that does not know --device runs on the CPU."""
+    return args.device if framework in DEVICES[args.device] else "cpu"
+
+
+def fast_ways(args: argparse.Namespace, frameworks: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Framework -> those of --fast that it has. Raises UsageError for what cannot be had, PortError without a compiler."""
+    for way in args.fast:
+        if not set(MODES[way].where) & set(frameworks):
+            raise UsageError(f"--fast {way} is for {' and '.join(MODES[way].where)}, which is not measured. Leave it out.")
+    found = {name: tuple(way for way in args.fast if name in MODES[way].where) for name in frameworks}
+    for name, ways in found.items():
+        speed_of(ways, name, device_of(name, args), "ttvsr")
+    if "winograd" in args.fast:
+        library("winograd")  # compiled before anything is measured
+    return found
 
 
 def read_options(args: argparse.Namespace) -> Options:
@@ -132,8 +157,7 @@ def read_options(args: argparse.Namespace) -> Options:
         frames=args.frames, size=read_size(args.size) if args.size else DEFAULT_SIZE, small=args.size is None,
         rounds=args.rounds, full=args.full, only=tuple(name for name in chosen(args.only) if name in SUBJECTS),
         frameworks=frameworks, crop=args.crop, train_frames=args.train_frames, batch=args.batch,
-        fast={name: tuple(way for way in args.fast if name in MODES[way].where) for name in frameworks},
-        half=args.device == "cuda" or has_matrix_units(),
+        fast=fast_ways(args, frameworks), half=args.device == "cuda" or has_matrix_units(), launched=args.device == "cuda",
     )  # fmt: skip
 
 

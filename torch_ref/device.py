@@ -5,6 +5,7 @@ import mmap
 import torch
 
 from port.errors import PortError
+from port.models.vsr import CAPACITY
 
 DEVICES = ("cpu", "cuda")
 
@@ -20,6 +21,11 @@ def select(name, threads=None):
         torch.set_num_threads(threads)
     torch.set_default_device(name)
     return name
+
+
+def capacity():
+    """How many times what a CPU is given at once, see port/models/vsr.py."""
+    return 1 if torch.get_default_device().type == "cpu" else CAPACITY
 
 
 def own_pages(count, like):

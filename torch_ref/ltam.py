@@ -9,7 +9,7 @@ from torch import nn
 
 from port.parity.probe import PASSIVE
 from torch_ref.blocks import conv3x3
-from torch_ref.device import own_pages
+from torch_ref.device import capacity, own_pages
 from torch_ref.tokens import enlarged_tokens, pixels_to_tokens, tokens_to_pixels
 
 SCALES = ("s1", "s2", "s3")  # patches of 1, 1.5 and 2 token strides
@@ -70,6 +70,7 @@ class LTAM(nn.Module):
     def __init__(self, channels, stride):
         super().__init__()
         self.stride = stride
+        self.at_once = capacity() * AT_ONCE
         self.fusion = conv3x3(3 * channels, channels)
         self.probe = PASSIVE
 
@@ -120,9 +121,10 @@ class LTAM(nn.Module):
         """Cosine between each token and the index token on its path, for every keyframe."""
         n, m, tokens = rows.shape
         unit = F.normalize(_as_rows(pixels_to_tokens(query, self.stride)), dim=1, eps=1e-12)
+        few = max(1, self.at_once // unit.numel())
         rows, similar = rows.transpose(0, 1).reshape(m, -1), []
-        for k in range(0, m, max(1, AT_ONCE // unit.numel())):
-            some = rows[k : k + max(1, AT_ONCE // unit.numel())]
+        for k in range(0, m, few):
+            some = rows[k : k + few]
             met = index.index_select(0, some.flatten()).view(some.shape[0], n * tokens, -1)
             similar.append((met * unit).sum(dim=2))
         return torch.cat(similar).view(m, n, tokens).transpose(0, 1)

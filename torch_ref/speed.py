@@ -3,10 +3,9 @@
 import torch
 
 from port.allocator import keep_freed_memory
-from port.errors import PortError
+from port.errors import PortError, UsageError
 from port.models.speed import chosen
-from port.native.build import NO_COMPILER
-from torch_ref.half import use_dtype
+from torch_ref.half import InHalf, use_dtype
 from torch_ref.winograd import fast_convolutions
 
 
@@ -25,10 +24,12 @@ def _together(net, device):
 
 def _winograd(net, device):
     if not fast_convolutions(net):
-        raise PortError(f"--fast winograd: {NO_COMPILER}, or the network is not in float32. Install gcc, or leave it out.")
+        raise PortError("--fast winograd: no convolution of the network is 3x3, in float32 and on a CPU. Leave it out.")
 
 
 def _bfloat16(net, device):
+    if any(isinstance(part, InHalf) for part in net.modules()):
+        raise UsageError("--fast bfloat16: --dtype has chosen an element type already. Give one of the two.")
     if device == "cpu" and not (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()):
         raise PortError(
             "--fast bfloat16: this CPU has no instructions for it (AMX or AVX512_BF16), and convolutions in 16 bits take ten "
@@ -38,7 +39,7 @@ def _bfloat16(net, device):
 
 
 def _tf32(net, device):
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True  # convolutions alone: the averages of tokens are products of matrices
 
 
 def _cuda_graphs(net, device):

@@ -4,7 +4,10 @@ A token grid is (n, c*S*S, h//S, w//S) with channel order (c, ky, kx), S the tok
 h or w is no multiple of S belong to no token; putting tokens together leaves zeros there.
 """
 
+import torch
 import torch.nn.functional as F
+
+from port.models.tokens import averages
 
 
 def pixels_to_tokens(x, stride):
@@ -25,10 +28,14 @@ def enlarged_tokens(x, stride, patch):
     """Tokens that see a wider neighbourhood: overlapping patches, averaged down to S x S.
 
     Patches of patch x patch pixels, stride S, zero padding (patch - S) / 2, laid side by side, adaptive average pooling
-    back to h x w, cut into tokens. (n, c, h, w) -> (n, c*S*S, h//S, w//S)
+    back to h x w, cut into tokens: as two products with matrices, since all of it is an average along rows and along columns.
+    (n, c, h, w) -> (n, c*S*S, h//S, w//S)
     """
     h, w = x.shape[2:]
-    patches = F.unfold(x, patch, stride=stride, padding=(patch - stride) // 2)  # (n, c*patch*patch, tokens)
-    laid_out = (h * patch // stride, w * patch // stride)
-    enlarged = F.fold(patches, laid_out, patch, stride=patch)
-    return pixels_to_tokens(F.adaptive_avg_pool2d(enlarged, (h, w)), stride)
+    across = torch.matmul(x, _averages(w, stride, patch, x).T)
+    return pixels_to_tokens(torch.matmul(_averages(h, stride, patch, x), across), stride)
+
+
+def _averages(side, stride, patch, like):
+    """See port/models/tokens.py. -> (side // S * S, side) of the type and on the device of `like`"""
+    return torch.as_tensor(averages(side, stride, patch), dtype=like.dtype, device=like.device)

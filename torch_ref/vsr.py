@@ -8,7 +8,7 @@ from torch.utils.checkpoint import checkpoint
 from port.models.vsr import SCALE, bands, spans
 from port.parity.probe import PASSIVE
 from torch_ref.blocks import PixelShufflePack, conv3x3, lrelu
-from torch_ref.device import own_pages
+from torch_ref.device import capacity, own_pages
 from torch_ref.spynet import SPyNet
 
 
@@ -87,7 +87,8 @@ class VideoSR(nn.Module):
     def _flow(self, refs, supps):
         """Of pairs of pictures, a few at a time. (n, t, 3, h, w) twice -> (n, t, 2, h, w)"""
         n, t, c, h, w = refs.shape
-        runs = [(refs[:, a:b].reshape(-1, c, h, w), supps[:, a:b].reshape(-1, c, h, w)) for a, b in spans(t, n * h * w)]
+        cut = spans(t, n * h * w, capacity())
+        runs = [(refs[:, a:b].reshape(-1, c, h, w), supps[:, a:b].reshape(-1, c, h, w)) for a, b in cut]
         return torch.cat([self.spynet(ref, supp).view(n, -1, 2, h, w) for ref, supp in runs], dim=1)
 
     def _is_mirror_extended(self, lrs):
@@ -100,7 +101,7 @@ class VideoSR(nn.Module):
 
         arrays (n, c, h, w) of the same h and w, the last of them the frame
         """
-        cut = bands(*arrays[-1].shape[2:])
+        cut = bands(*arrays[-1].shape[2:], capacity())
         if not in_place or len(cut) == 1:
             return self._upsample(*arrays)
         rows = []

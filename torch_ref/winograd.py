@@ -14,15 +14,18 @@ from torch_ref.blocks import Conv3x3
 
 
 def fast_convolutions(net):
-    """Let the 3x3 convolutions of `net` in float32 run so, on a CPU with a C compiler. -> how many do"""
+    """Let the 3x3 convolutions of `net` in float32 run so, on a CPU. -> how many do
+
+    Raises PortError where there is no C compiler.
+    """
     convs = [module for module in net.modules() if isinstance(module, Conv3x3)]
     convs = [conv for conv in convs if conv.weight.dtype == torch.float32]
     on_cpu = all(conv.weight.device.type == "cpu" for conv in convs)
-    found = library("winograd") if convs and on_cpu else None
-    if found is None:
+    if not convs or not on_cpu:
         return 0
+    convolve = operator(library("winograd"))
     for conv in convs:
-        conv.winograd = operator(found)
+        conv.winograd = convolve
     return len(convs)
 
 
@@ -32,11 +35,11 @@ def operator(path):
     convolve.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_int] * 5
 
     def forward(x, kernels, bias):
-        if not suits(x, kernels):
+        if not suits(x, kernels, bias):
             return F.conv2d(x, kernels, bias, padding=1)
         inputs = [tensor.detach().contiguous() for tensor in (x, kernels, bias)]
         n, c, h, w = x.shape
-        out = torch.empty(n, len(kernels), h, w)
+        out = x.new_empty(n, len(kernels), h, w)
         if convolve(*(tensor.data_ptr() for tensor in (*inputs, out)), n, c, h, w, len(kernels)):
             raise MemoryError(f"no memory for a convolution of {tuple(x.shape)}")
         return out
@@ -44,8 +47,10 @@ def operator(path):
     return forward
 
 
-def suits(x, kernels):
+def suits(x, kernels, bias):
     """Whether winograd.c may read their memory: nothing checks what a pointer points to."""
-    in_float32_here = all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in (x, kernels))
-    fits = x.ndim == 4 and x.shape[1] == kernels.shape[1]
-    return in_float32_here and fits and not (torch.is_grad_enabled() and (x.requires_grad or kernels.requires_grad))
+    given = (x, kernels, bias)
+    if not all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in given):
+        return False
+    fits = x.ndim == 4 and kernels.shape[1:] == (x.shape[1], 3, 3) and bias.shape == kernels.shape[:1]
+    return fits and not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given))

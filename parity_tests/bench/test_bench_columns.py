@@ -185,7 +185,7 @@ def test_answers_are_lines_of_json(weights, monkeypatch, capfd):
 def test_a_process_that_fails_is_named(tmp_path, capfd):
     step = Step("torch", "network", "main", CLIP)
     with pytest.raises(PortError, match="torch network ended with exit code 3"):
-        runs.carry_out([step], tmp_path / "absent.safetensors", lambda name: "cpu")
+        runs.carry_out({}, [step], tmp_path / "absent.safetensors", lambda name: "cpu")
     assert "absent.safetensors" in capfd.readouterr().err
 
 
@@ -216,13 +216,33 @@ def test_ctrl_c_sums_up_what_was_measured(runs_before, monkeypatch, tmp_path, ca
     told = capsys.readouterr()
     assert "interrupted" in told.err and report.is_file() is (runs_before == 3)
     if runs_before == 3:
-        assert "interrupted before its end" in report.read_text() and json.loads(told.out)["interrupted"]
+        assert "ended early" in report.read_text() and json.loads(told.out)["stopped"] == "interrupted"
         assert [row["seconds"] for row in json.loads(told.out)["rows"]] == [[1.0]]
+
+
+def test_a_process_that_dies_leaves_what_was_measured(monkeypatch, tmp_path, capsys):
+    """For want of memory, say: an hour's figures are not thrown away, and the exit code says that it is not all."""
+    about = {"framework": "torch", "subject": "network", "place": "main", "frames": 2, "height": 64, "width": 64}
+
+    def measure(rows, *given):
+        rows["one"] = {**about, "seconds": [2.0], "peaks": [1]}
+        raise PortError("the measurement of torch plain ended with exit code -9")
+
+    monkeypatch.setattr(bench_cli, "measure", measure)
+    monkeypatch.setattr(bench_cli, "prepared", lambda *given: (tmp_path, TTVSRConfig(64, 60)))
+    report = tmp_path / "bench.md"
+    assert cli.main(["bench", "--report", str(report), "--json", "--quiet"]) == 3
+    told = capsys.readouterr()
+    assert json.loads(told.out)["rows"][0]["seconds"] == [2.0] and "exit code -9" in told.err
+    assert "ended early" in report.read_text() and "exit code -9" in report.read_text()
 
 
 @pytest.mark.parametrize(
     ("flags", "code", "says"),
     [
+        (["--fast", "tf32"], 2, "--fast tf32 needs --device cuda"),
+        (["--fast", "winograd,channels_last"], 2, "exclude each other"),
+        (["--fast", "compiled", "--frameworks", "torch"], 2, "--fast compiled is for mindspore, which is not measured"),
         (["--size", "180"], 2, "rows x columns"),
         (["--size", "32x320"], 2, "at least 64 both ways"),
         (["--frames", "1"], 2, "--frames must be at least 2, found 1"),
@@ -244,7 +264,7 @@ def test_mistakes_of_the_user(flags, code, says, tmp_path, monkeypatch, capsys):
 
 
 def test_a_missed_goal_ends_in_1(monkeypatch, tmp_path):
-    monkeypatch.setattr(bench_cli, "measured", lambda *given: [])
+    monkeypatch.setattr(bench_cli, "measure", lambda *given: None)
     monkeypatch.setattr(bench_cli, "prepared", lambda *given: (tmp_path, TTVSRConfig(64, 60)))
     slow = {"framework": "both", "subject": "conversion", "place": "once", "frames": 1, "peaks": []}
     for seconds, code in ((0.5, 0), (1.5, 1)):

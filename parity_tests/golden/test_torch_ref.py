@@ -16,6 +16,7 @@ from parity_tests.golden.cases import (
     load_case,
 )
 from parity_tests.golden.training import LOSS_FLOOR, train, training_shares
+from port.models.tokens import averages
 
 
 def beside(name):
@@ -45,8 +46,10 @@ def newest_keyframe(self, query, keyframes, position):
     return torch.arange(position.shape[1])[None, :, None].expand(position.shape) / 9
 
 
-def bilinear_for_pooling(x, size):
-    return RESIZE(x, size=size, mode="bilinear")
+def nearest_for_averages(side, stride, patch, like):
+    """The first pixel of each window instead of their mean, as resizing by the nearest would take it."""
+    matrix = torch.as_tensor(averages(side, stride, patch), dtype=like.dtype)
+    return torch.nn.functional.one_hot(matrix.ne(0).to(torch.int64).argmax(1), side).to(like)
 
 
 def align_corners_off(x, **how):
@@ -57,7 +60,7 @@ RESIZE = torch.nn.functional.interpolate
 BREAKS = {
     "torch_ref.ltam.LTAM.forward": no_attention,
     "torch_ref.ltam.LTAM._similarity": newest_keyframe,
-    "torch_ref.tokens.F.adaptive_avg_pool2d": bilinear_for_pooling,
+    "torch_ref.tokens._averages": nearest_for_averages,
     "torch_ref.spynet.F.interpolate": align_corners_off,
 }
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from parity_tests.model.test_ttvsr import clip, run
+from parity_tests.native import why_missing
 from parity_tests.ops.both import AGREEMENT, COLUMNS, Recorded, worst
 from port.errors import PortError, UsageError
 from port.models import speed, ttvsr, vsr
-from port.native.build import library
 
 
 @pytest.fixture
@@ -40,6 +40,20 @@ def test_a_few_frames_at_a_time_give_the_same(side, net, seeded, monkeypatch):
     finally:
         handle.remove()
     assert len(calls) == 1 + 4
+
+
+def test_a_device_of_its_own_is_given_more_at_once(side, monkeypatch):
+    """There launches count, and the small memory of a cache does not."""
+    import mindspore
+    import torch
+
+    few = side.module("device").capacity()
+    monkeypatch.setattr(torch, "get_default_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(mindspore, "get_context", lambda name: "Ascend")
+    many = side.module("device").capacity()
+    assert (few, many) == (1, vsr.CAPACITY)
+    assert [len(vsr.spans(99, 320 * 180, capacity)) for capacity in (few, many)] == [99, 11]
+    assert [len(vsr.bands(180, 320, capacity)) for capacity in (few, many)] == [4, 1]
 
 
 def test_frames_stream_out_as_they_are_known(side, net, seeded):
@@ -216,15 +230,28 @@ def test_16_bits_are_refused_on_a_cpu_without_units_for_them(make_ttvsr, monkeyp
     assert apply(make_ttvsr()[0], ["bfloat16"], "cpu").resblocks.dtype == torch.bfloat16
 
 
+def test_16_bits_are_asked_for_once(make_ttvsr, monkeypatch):
+    """Parts that convert to one type inside parts that convert to another would fail in the first convolution."""
+    import torch
+
+    from torch_ref.half import use_dtype
+    from torch_ref.speed import apply
+
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    net = use_dtype(make_ttvsr()[0], "bfloat16", "cpu")
+    with pytest.raises(UsageError, match="--dtype has chosen"):
+        apply(net, ["bfloat16"], "cpu")
+
+
 def test_16_bits_reach_to_the_end_of_the_upsampler(side, make_ttvsr, seeded):
     """Nothing large is converted on the way: at 720x1280 that took longer than the convolutions. The sum is in float32."""
     net = make_ttvsr()[list(COLUMNS).index(side.package)]
     name = "bfloat16" if side.name == "torch" else "float16"
     side.module("half").use_dtype(net, name, "cpu")
     seen = {}
-    for part in ("upsample2", "conv_hr", "conv_last"):
-        inner = getattr(net, part).inner
-        inner.register_forward_hook(lambda _, given, result, part=part: seen.update({part: (given[0].dtype, result.dtype)}))
+    for part in ("upsample2", "conv_hr", "conv_last"):  # the whole part: what it is given and gives, before any conversion
+        whole = getattr(net, part)
+        whole.register_forward_hook(lambda _, given, result, part=part: seen.update({part: (given[0].dtype, result.dtype)}))
     first = next(net.frames(side.tensor(clip(seeded, t=2))))
     assert {str(one).lower().removeprefix("torch.") for types in seen.values() for one in types} == {name} and len(seen) == 3
     assert str(first.dtype).lower().endswith("float32")
@@ -243,8 +270,8 @@ def test_rounding_alone_makes_the_difference(package, way, make_ttvsr, seeded):
     import torch
 
     side, frames = COLUMNS[package](), clip(seeded, t=2)
-    if way == "winograd" and library("winograd") is None:
-        pytest.skip("no C compiler with OpenMP on this machine")
+    if way == "winograd" and (missing := why_missing("winograd")):
+        pytest.skip(missing)
     net = make_ttvsr()[list(COLUMNS).index(package)]
     with torch.no_grad():
         plain = run(side, net, frames)

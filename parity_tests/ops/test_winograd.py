@@ -5,13 +5,16 @@ import numpy as np
 import pytest
 import torch
 
+from parity_tests.native import why_missing
 from parity_tests.ops.both import AGREEMENT, COLUMNS, rms
+from port.errors import PortError
 from port.native import build
 from port.native.build import library
 from port.processor import flags
 from torch_ref.winograd import operator
 
-pytestmark = pytest.mark.skipif(library("winograd") is None, reason="no C compiler with OpenMP on this machine")
+MISSING = why_missing("winograd")
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
 # n, in, out, h, w: whole and broken strips, odd sizes, channels that do not fill a group, less than a tile
 SHAPES = [(1, 64, 64, 18, 50), (2, 5, 7, 17, 99), (1, 128, 64, 6, 8), (1, 3, 64, 9, 113), (3, 64, 3, 5, 3), (1, 9, 10, 3, 241)]
@@ -79,11 +82,12 @@ def test_both_columns_give_the_same_bits():
     assert np.array_equal(one, other)
 
 
-def test_shorter_vectors_agree(monkeypatch):
-    """What machines without AVX-512 run, on one with it: the same products, in other groups."""
-    if "avx512f" not in flags():
-        pytest.skip("this processor has no AVX-512: the other tests run the shorter vectors")
-    monkeypatch.setattr(build, "COMPILE", (*build.COMPILE, "-mno-avx512f"))
+@pytest.mark.parametrize("without", ["avx512f", "avx"])
+def test_shorter_vectors_agree(without, monkeypatch):
+    """What machines without AVX-512, or without AVX at all, run, on one with it: the same products, in other groups."""
+    if without not in flags():
+        pytest.skip(f"this processor has no {without}: the other tests run the shorter vectors")
+    monkeypatch.setattr(build, "COMPILE", (*build.COMPILE, f"-mno-{without}"))
     short = build.library.__wrapped__("winograd")
     assert short != library("winograd")
     for shape in SHAPES:
@@ -124,6 +128,42 @@ def test_only_float32_is_changed(side):
         net.main[0].weight.set_dtype(mindspore.float16)
     assert side.module("winograd").fast_convolutions(net) == 4
     assert list(side.weights(net)) == names
+
+
+@pytest.mark.parametrize(
+    ("compiler", "says"),
+    [
+        ("no-such-compiler -O1", "no C compiler 'no-such-compiler -O1'"),
+        ("cc -fno-such-flag", "ended with 1 and said: .*no-such-flag"),
+        ("false", "false ended with 1 and said: nothing"),
+    ],
+)
+def test_what_cannot_be_compiled_says_why(compiler, says, monkeypatch, tmp_path):
+    monkeypatch.setenv("CC", compiler)
+    monkeypatch.setattr(build, "COMPILED", tmp_path)
+    with pytest.raises(PortError, match=f"winograd.c cannot be compiled: .*{says}.*--fast winograd"):
+        build.library.__wrapped__("winograd")
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_compiler_makes_another_library(monkeypatch, tmp_path):
+    """The flags of the compiler's own name count, and a name of several words is one command."""
+    monkeypatch.setattr(build, "COMPILED", tmp_path)
+    made = set()
+    for compiler in ("cc", "cc -w"):
+        monkeypatch.setenv("CC", compiler)
+        made.add(build.library.__wrapped__("winograd"))
+    assert len(made) == 2 and set(tmp_path.iterdir()) == made
+
+
+def test_a_bias_that_is_not_as_expected_goes_pytorchs_way():
+    """Of another length, or with a gradient that only it wants."""
+    x, kernels, bias = (torch.from_numpy(array) for array in made((1, 5, 7, 9, 12)))
+    convolve = operator(library("winograd"))
+    with pytest.raises(RuntimeError, match="bias"):
+        convolve(x, kernels, bias[:3])
+    convolve(x, kernels, bias.requires_grad_()).sum().backward()
+    assert torch.equal(bias.grad, torch.full((7,), 9.0 * 12))
 
 
 def test_what_is_not_float32_goes_pytorchs_way():

@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -9,10 +10,10 @@ import pytest
 
 from parity_tests.stream.standin import infer
 from port.errors import PortError, UsageError
-from port.models.vsr import FLOW_MULTIPLE
-from port.stream import run
+from port.models.ttvsr import KEPT_FEATURES
+from port.models.vsr import FLOW_MULTIPLE, bands
 from port.stream.choose import LONGEST_WHOLE, WINDOW, Choice, Clip, Wanted, candidates, choose, estimate
-from port.stream.memory import COSTS, GIB, Cost
+from port.stream.memory import COSTS, GIB, INPUT_BYTES, OUTPUT_BYTES, TOGETHER_BYTES, Cost, cost_of
 from port.video.write import write_clip
 
 COST = COSTS["torch"]
@@ -26,6 +27,35 @@ def test_what_is_chosen_fits(clip, gib):
     choice, bytes_needed = choose(Wanted(), clip, COST, gib * GIB)
     assert bytes_needed == estimate(COST, choice, clip) <= gib * GIB
     assert 0 <= choice.overlap < choice.window
+
+
+def test_what_is_estimated_by_hand():
+    """Band, tile, features kept and not kept, both directions at once: each counts where it is held, and nowhere else."""
+    cost = Cost(7.0, 0.0, 0.0, 0.0)
+    features = 64 * 4
+    size, pixels = (64, 64), 64 * 64
+    assert cost.peak(3, size) == 7 + 3 * pixels * (INPUT_BYTES + features)
+    assert cost.peak(3, (128, 64), size) == 7 + 6 * pixels * (INPUT_BYTES + OUTPUT_BYTES) + 3 * pixels * features
+    most = KEPT_FEATURES // 64 // pixels  # frames whose features are just kept: longer clips take no less, nor more of them
+    assert cost.peak(2 * most, size) - cost.peak(most, size) == most * pixels * INPUT_BYTES
+    together = replace(cost, together=True)
+    assert together.peak(2 * most, size) == 7 + 2 * most * pixels * (INPUT_BYTES + features + TOGETHER_BYTES)
+    by_band, by_pixel, by_frame = (replace(cost, **{name: 5.0}) for name in ("per_band", "per_pixel", "per_frame"))
+    top, bottom, *_ = bands(180, 320)[0]
+    assert by_band.peak(1, (180, 320)) - cost.peak(1, (180, 320)) == 5 * (bottom - top) * 320 < 5 * 180 * 320 / 3
+    assert by_band.peak(1, size) - cost.peak(1, size) == by_pixel.peak(1, size) - cost.peak(1, size) == 5 * pixels
+    assert by_frame.peak(4, size) - cost.peak(4, size) == 4 * 5 * pixels
+
+
+def test_the_estimate_never_falls():
+    for frames in (10, 72, 73, 74, 500):
+        assert COST.peak(frames, (180, 320)) < COST.peak(frames + 1, (180, 320))
+
+
+def test_what_the_ways_take_is_counted():
+    apart, together = (cost_of("torch", "cpu", ways) for ways in (["keep_memory"], ["together"]))
+    assert together.peak(100, (180, 320)) - apart.peak(100, (180, 320)) > 100 * 180 * 320 * TOGETHER_BYTES
+    assert cost_of("torch", "cuda", []) is None and cost_of("another", "cpu", []) is None
 
 
 def test_more_memory_means_larger_parts():
@@ -82,7 +112,7 @@ def test_refused_before_the_network_is_loaded(tmp_path, monkeypatch, capfd):
         raise AssertionError("the network must not be loaded")
 
     write_clip(tmp_path / "in", np.zeros((3, 80, 90, 3), np.uint8))
-    monkeypatch.setitem(run.COSTS, "none", Cost(0.0, GIB / 7200, 0.0))  # a GiB per frame of 90x80
+    monkeypatch.setitem(COSTS, "none", Cost(0.0, GIB / 7200, 0.0, 0.0))  # a GiB per frame of 90x80
     with pytest.raises(PortError, match=r"Take|The least is"):
         infer(tmp_path / "in", tmp_path / "out", "--memory", 0.5, load=never)
     assert infer(tmp_path / "in", tmp_path / "out", "--memory", 8, "--json") == 0

@@ -38,9 +38,16 @@ def transpose_weight():
 
 
 def bilinear_for_pooling():
-    """Adaptive average pooling replaced by bilinear resizing."""
-    stand_in = lambda x, size: F.interpolate(x, size=size, mode="bilinear", align_corners=False)  # noqa: E731
-    tokens.F = _with(tokens.F, adaptive_avg_pool2d=stand_in)
+    """Patches laid side by side and resized bilinearly, where they are to be averaged."""
+
+    def resized(x, stride, patch):
+        patches = F.unfold(x, patch, stride=stride, padding=(patch - stride) // 2)
+        size = Tensor([side * patch // stride for side in x.shape[2:]], mindspore.int32)
+        laid_out = F.fold(patches, size, patch, stride=patch)
+        smaller = F.interpolate(laid_out, size=x.shape[2:], mode="bilinear", align_corners=False)
+        return tokens.pixels_to_tokens(smaller, stride)
+
+    ltam.enlarged_tokens = resized
 
 
 def fold_by_reshape():

@@ -30,6 +30,11 @@ def find(rows: Sequence[Row], framework: str, subject: str, place: str) -> Row |
     return next((row for row in rows if own.items() <= row.items()), None)
 
 
+def device_of(row: Row) -> str:
+    """Where it was measured: "cpu", "cuda" or "ascend"."""
+    return row.get("backend", {}).get("device", "cpu").lower().partition(":")[0]
+
+
 def series(rows: Sequence[Row], name: str, quantity: str = "seconds") -> list[float] | None:
     """One number a round; None where it was not measured or is not known.
 
@@ -48,16 +53,23 @@ def series(rows: Sequence[Row], name: str, quantity: str = "seconds") -> list[fl
 def ratio(rows: Sequence[Row], over: Sequence[str], under: Sequence[str], quantity: str = "seconds") -> Spread | None:
     """Product of one list of series by that of another, round by round, since a slow minute then meets both alike.
 
-    None where one of them is missing. What was measured once stands beside the median of what was measured more often.
+    None where one of them is missing. Within one place, rounds that not all of them have come to are left out. Of different
+    places, what was measured once stands beside the median of what was measured more often.
     """
-    found = [series(rows, name, quantity) for name in (*over, *under)]
+    names = (*over, *under)
+    found = [series(rows, name, quantity) for name in names]
     known = [numbers for numbers in found if numbers]
     if len(known) < len(found):
         return None
     rounds = min(len(numbers) for numbers in known)
-    aligned = [numbers if len(numbers) == rounds else [median(numbers)] * rounds for numbers in known]
+    together = len({name.split(" ")[-1] for name in names}) == 1
+    aligned = [numbers[:rounds] if together else _of_rounds(numbers, rounds) for numbers in known]
     above, below = np.prod(aligned[: len(over)], axis=0), np.prod(aligned[len(over) :], axis=0)
     return spread([float(one) for one in np.broadcast_to(above / below, rounds)])
+
+
+def _of_rounds(numbers: list[float], rounds: int) -> list[float]:
+    return numbers if len(numbers) == rounds else [median(numbers)] * rounds
 
 
 def fit(frames: Sequence[int], seconds: Sequence[float]) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from port.bench.figures import Row, find, ratio
+from port.bench.figures import Row, device_of, find, ratio
 from port.bench.plan import DEFAULT_SIZE, SMALL_SIZE
 
 GIB = float(1 << 30)
@@ -17,6 +17,7 @@ class Goal:
     over, under  "framework subject place", see port/bench/plan.py; under may be empty: the quantity itself
     quantity     "seconds", "seconds_per_frame" or "peak_bytes"
     where        what the rows of `over` must be for the goal to hold, as height and width; `against` those of `under`
+    device       where all of it must have been measured for the goal to hold
     """
 
     title: str
@@ -29,6 +30,7 @@ class Goal:
     word: str = "x"  # after it
     where: Mapping[str, int] = field(default_factory=dict)
     against: Mapping[str, int] = field(default_factory=dict)
+    device: str = "cpu"
 
 
 def _size(size: tuple[int, int]) -> dict[str, int]:
@@ -78,6 +80,10 @@ GOALS = (
         ("mindspore training-floor training",), most=1.25,
     ),
     Goal("conversion of a TTVSR checkpoint, imports excluded", ("both conversion once",), most=1.0, word=" s"),
+    Goal(
+        "torch_ref in bfloat16 on a graphics card, 100 frames of 320x180", ("torch half full",), most=1.0, word=" s",
+        where=_size(DEFAULT_SIZE), device="cuda",
+    ),
 )  # fmt: skip
 
 STATED = (
@@ -87,6 +93,11 @@ STATED = (
     Goal("plain transcription by torch_ref, main clip", ("torch plain main",), ("torch network main",)),
     Goal("plain transcription by torch_ref, 100 frames", ("torch plain full",), ("torch network full",)),
     Goal("ms_model by plain transcription, 100 frames", ("mindspore network full",), ("torch plain full",)),
+    *(
+        Goal(f"plain transcription by torch_ref{ways}, {clip}", (f"torch plain {place}",), (f"torch {subject} {place}",))
+        for subject, ways in (("fast", " in the ways of --fast"), ("half", " in bfloat16"))
+        for place, clip in (("main", "main clip"), ("full", "100 frames"))
+    ),
     Goal("plain transcription by torch_ref's convolutions", ("torch plain main",), ("torch floor main",)),
     Goal("torch_ref, exact default by the ways of --fast", ("torch network main",), ("torch fast main",)),
     Goal("ms_model, default by the ways of --fast", ("mindspore network main",), ("mindspore fast main",)),
@@ -106,8 +117,10 @@ def judge(rows: Sequence[Row], official: bool, goals: Sequence[Goal] = GOALS) ->
 
 
 def _judged(rows: Sequence[Row], goal: Goal, official: bool) -> dict[str, Any]:
-    found = ratio(rows, goal.over, goal.under, goal.quantity)
-    applies = official and all(
+    own = [row for name in (*goal.over, *goal.under) if (row := find(rows, *name.split(" "))) is not None]
+    devices = {device_of(row) for row in own}
+    found = ratio(rows, goal.over, goal.under, goal.quantity) if len(devices) == 1 else None
+    applies = official and devices == {goal.device} and all(
         (row := find(rows, *name.split(" "))) is None or wanted.items() <= row.items()
         for names, wanted in ((goal.over, goal.where), (goal.under, goal.against))
         for name in names

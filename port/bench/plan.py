@@ -43,10 +43,11 @@ START = 4.0  # of a process
 
 @dataclass(frozen=True)
 class Options:
-    """frames, rounds; size: (rows, columns); training: crop in pixels, frames, batch; scale: of the estimate
+    """frames, rounds; size: (rows, columns); training: crop in pixels, frames, batch
 
-    fast  framework -> ways of port/models/speed.py in which the network runs as the subject "fast"
-    half  whether the reference runs in 16 bits, too: where there are units for it
+    fast      framework -> ways of port/models/speed.py in which the network runs as the subject "fast"
+    half      whether the reference runs in 16 bits, too: where there are units for it
+    launched  whether the reference runs on a device of its own: there 100 frames take seconds in every way
     """
 
     frames: int = 10
@@ -60,9 +61,9 @@ class Options:
     train_frames: int = 4
     batch: int = 1
     peak_side: int = PEAK_SIDE
-    scale: float = 1.0
     fast: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     half: bool = False
+    launched: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _steps(options: Options) -> Iterator[Step]:
     yield from _rounds("training", TRAINING_TURNS, crop, options.rounds)
     if options.full:
         for framework, subject in TURNS:
-            if subject in ("network", "plain"):
+            if subject in ("network", "plain") or (options.launched and subject in ("fast", "half")):
                 # Warmed up on a short clip: a second run of this one would take as long again.
                 yield Step(framework, subject, "full", _clip(SHORTEST, options.size), False, "full")
                 yield Step(framework, subject, "full", _clip(FULL_FRAMES, options.size), True, "full")

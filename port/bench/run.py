@@ -19,14 +19,6 @@ LISTS = {"seconds": "seconds", "peak_bytes": "peaks"}  # one entry a round; of e
 Row = dict[str, Any]
 
 
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C. rows: what was measured until then"""
-
-    def __init__(self, rows: list[Row]):
-        self.rows = rows
-        super().__init__()
-
-
 class Worker:
     """One process of a column, as port/bench/worker.py describes it."""
 
@@ -68,30 +60,21 @@ class Worker:
 
 
 def carry_out(
+    rows: dict[str, Row],
     plan: Sequence[Step],
     weights: Path,
     device_of: Callable[[str], str],
     fast: Mapping[str, Sequence[str]] = MappingProxyType({}),
     advance: Callable[[Step], None] = lambda step: None,
-) -> list[Row]:
-    """Take all steps in order. -> a row for every framework, subject and clip, in the order in which they came up
+) -> None:
+    """Take all steps in order.
 
+    rows                  filled in the course of it, one for every framework, subject and clip: of a run that is
+                          interrupted it holds what was measured until then
     device_of(framework)  the name of the device in its own words
     fast                  framework -> the ways of its subject "fast"
     advance(step)         called when it is done
-
-    Raises Interrupted where it is.
     """
-    rows: dict[str, Row] = {}
-    try:
-        _carry_out(rows, plan, weights, device_of, fast, advance)
-    except KeyboardInterrupt as error:
-        raise Interrupted(list(rows.values())) from error
-    return list(rows.values())
-
-
-def _carry_out(rows, plan, weights, device_of, fast, advance) -> None:
-    """Fill `rows`."""
     workers: dict[tuple, Worker] = {}
     last = {step.worker: number for number, step in enumerate(plan)}
     with ExitStack() as closing:

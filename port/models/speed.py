@@ -1,4 +1,4 @@
-"""Ways to compute faster, by name: what each does, where it can be had, what it does to the result."""
+"""Ways to compute faster, by name, and where each can be had. What they do, and to the result: docs/speed-modes.md."""
 
 import argparse
 from collections.abc import Sequence
@@ -10,49 +10,31 @@ from port.errors import UsageError
 
 @dataclass(frozen=True)
 class Mode:
-    """One way. where: framework -> devices; networks: that it is for; effect: on the values"""
+    """One way. where: framework -> devices; networks: that it is for"""
 
-    does: str
     where: dict[str, tuple[str, ...]]
-    effect: str
     networks: tuple[str, ...] = ("ttvsr", "basicvsr")
 
 
-ROUNDING = "rounding of float32 only"
 NONE = "none"
+TOGETHER = "together"
 MODES = {
-    NONE: Mode(
-        "without the DEFAULTS below", {"torch": ("cpu", "cuda"), "mindspore": ("cpu", "ascend")},
-        "none",
-    ),
-    "keep_memory": Mode("the memory of large arrays is used again, not given back to the system", {"torch": ("cpu",)}, "none"),
-    "channels_last": Mode("weights and features with the channels innermost", {"torch": ("cpu", "cuda")}, ROUNDING),
-    "compile": Mode("the parts without choices through torch.compile", {"torch": ("cpu", "cuda")}, ROUNDING),
-    "compiled": Mode(
-        "the same parts through mindspore.jit, as without --eager", {"mindspore": ("cpu", "ascend")}, "none"
-    ),
-    "winograd": Mode(
-        "3x3 convolutions by Winograd's algorithm, in C compiled at the first use",
-        {"torch": ("cpu",), "mindspore": ("cpu",)},
-        ROUNDING,
-    ),
-    "together": Mode(
-        "both directions as one batch of two, for more memory",
-        {"torch": ("cpu", "cuda"), "mindspore": ("cpu", "ascend")},
-        ROUNDING,
-        ("ttvsr",),
-    ),
-    "bfloat16": Mode(
-        "convolutions beside flow and attention in 16 bits", {"torch": ("cpu", "cuda")}, "see docs/speed-modes.md"
-    ),
-    "tf32": Mode("convolutions with 10 bits of mantissa on a GPU", {"torch": ("cuda",)}, "not measured: no GPU"),
-    "cuda_graphs": Mode("the parts' kernels launched as recorded graphs", {"torch": ("cuda",)}, ROUNDING),
+    NONE: Mode({"torch": ("cpu", "cuda"), "mindspore": ("cpu", "ascend")}),  # without the DEFAULTS below
+    "keep_memory": Mode({"torch": ("cpu",)}),
+    "channels_last": Mode({"torch": ("cpu", "cuda")}),
+    "compile": Mode({"torch": ("cpu", "cuda")}),
+    "compiled": Mode({"mindspore": ("cpu", "ascend")}),  # as without --eager
+    "winograd": Mode({"torch": ("cpu",), "mindspore": ("cpu",)}),
+    TOGETHER: Mode({"torch": ("cpu", "cuda"), "mindspore": ("cpu", "ascend")}, ("ttvsr",)),
+    "bfloat16": Mode({"torch": ("cpu", "cuda")}),
+    "tf32": Mode({"torch": ("cuda",)}),
+    "cuda_graphs": Mode({"torch": ("cuda",)}),
 }
 # Taken unless `none` is named, or what excludes them: on a CPU the time is convolutions and fresh pages of memory, on cuda
 # and ascend launches count for most.
 DEFAULTS = {
-    ("torch", "cpu"): ("keep_memory", "channels_last"), ("torch", "cuda"): ("together",),
-    ("mindspore", "ascend"): ("together",),
+    ("torch", "cpu"): ("keep_memory", "channels_last"), ("torch", "cuda"): (TOGETHER,),
+    ("mindspore", "ascend"): (TOGETHER,),
 }  # fmt: skip
 EXCLUDE = (
     ("compile", "cuda_graphs"), ("winograd", "channels_last"), ("winograd", "compile"), ("winograd", "bfloat16"),

@@ -57,9 +57,17 @@ def steps_of(frames: int, wanted: int | None = None) -> int:
     return 2 + frames + 2 * (frames if wanted is None else wanted)
 
 
-def are_features_kept(pixels: int, channels: int) -> bool:
-    """Whether features of a whole clip of so many pixels, all frames together, are kept between the two directions."""
-    return pixels * channels <= KEPT_FEATURES
+def are_features_kept(pixels: int, channels: int, capacity: int = 1) -> bool:
+    """Whether features of a whole clip of so many pixels, all frames together, are kept between the two directions.
+
+    capacity: as of port/models/vsr.py
+    """
+    return pixels * channels <= capacity * KEPT_FEATURES
+
+
+def most_features_kept(pixels: int, channels: int) -> int:
+    """Numbers kept at most of a clip of up to so many pixels on a CPU: a shorter one may keep more than a longer one."""
+    return min(pixels * channels, KEPT_FEATURES)
 
 
 class OnDemand:

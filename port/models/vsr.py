@@ -10,27 +10,29 @@ MIN_SIZE = 64  # pixels; smaller frames leave SPyNet too little to look at
 LRELU_SLOPE = 0.1
 CHUNK = 2**16  # pixels that flow network and feature extractor are given at once: one frame of 320x180, some 50 MB in between
 BAND = 2**14  # pixels of a frame that are enlarged at once: some 0.3 GB in between
+CAPACITY = 8  # times as much at once on a device of its own: launches count there, and memory is its own
 BAND_ROWS = 40  # at least: of them a tenth is computed twice
 BAND_MARGIN = 2  # rows above and below a band on which its enlarged rows depend: one for each of two scales, one for the last
 VALUE_MARGIN = 0.5  # frames may leave [0, 1] by this much (noise, sharpening) before a warning
 
 
-def spans(count: int, pixels: int) -> list[tuple[int, int]]:
+def spans(count: int, pixels: int, capacity: int = 1) -> list[tuple[int, int]]:
     """Cut `count` frames of `pixels` pixels each (those of a whole batch) into runs [first, last) of at most CHUNK pixels.
 
-    Runs differ by one frame at most, so that compiled parts meet two shapes and no more; a frame is never cut.
+    capacity: times CHUNK, 1 on a CPU and CAPACITY elsewhere. Runs differ by one frame at most, so that compiled parts meet
+    two shapes and no more; a frame is never cut.
     """
-    runs = -(-count // max(1, CHUNK // pixels))
+    runs = -(-count // max(1, capacity * CHUNK // pixels))
     return [(count * k // runs, count * (k + 1) // runs) for k in range(runs)]
 
 
-def bands(height: int, width: int) -> list[tuple[int, int, int, int]]:
-    """Cut a frame into bands of rows of up to BAND pixels, or BAND_ROWS rows where frames are wide.
+def bands(height: int, width: int, capacity: int = 1) -> list[tuple[int, int, int, int]]:
+    """Cut a frame into bands of rows of up to BAND pixels (times `capacity`), or BAND_ROWS rows where frames are wide.
 
     -> (top, bottom, first, last): computed are rows [top, bottom) and kept [first, last). What is computed is of the same
     height in all, so that compiled parts meet one shape.
     """
-    count = -(-height // max(BAND // width, BAND_ROWS))
+    count = -(-height // max(capacity * BAND // width, BAND_ROWS))
     rows = -(-height // count)
     tall = min(height, rows + 2 * BAND_MARGIN) if rows < height else height
     tops = [min(max(first - BAND_MARGIN, 0), height - tall) for first in range(0, height, rows)]

@@ -25,7 +25,7 @@
 
 typedef float vector __attribute__((vector_size(LANES * sizeof(float))));
 
-#if defined(__x86_64__)
+#if defined(__AVX__)
 #define IN_REGISTER(v) __asm__("" : "+v"(v)) /* or GCC loads it again for each of its uses */
 #else
 #define IN_REGISTER(v) (void)(v)

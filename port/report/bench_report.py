@@ -70,12 +70,12 @@ def show(result: Mapping[str, Any]) -> None:
 
 def about(result: Mapping[str, Any]) -> str:
     """What was measured, in sentences."""
-    net = result["network"]
+    net, stopped = result["network"], result["stopped"]
     return (
         f"TTVSR with {net['mid_channels']} channels and {net['num_blocks']} blocks, weights {cell(result['weights'])}, "
         f"float32 but where another type is named. {verdict(result)}\n\n"
         f"Made by `{cell(result['command'])}` in {result['seconds']:.0f} s, {result['created']}."
-        f"{' It was interrupted before its end.' if result['interrupted'] else ''}"
+        + (f" It ended early, and this is what was measured until then: {cell(stopped)}." if stopped else "")
     )
 
 
@@ -159,7 +159,7 @@ def operation_rows(name: str, found: Mapping[str, Any]) -> list[tuple[str, ...]]
             FRAMEWORKS[name], SUBJECTS[subject], f"{found['operations'] / 1e9:.1f} G in {found['calls']} convolutions",
             f"{found[f'{subject}_share']:.0%} of {rate:.0f} G/s ({what})",
         )
-        for subject in ("network", "fast", "plain", "floor")
+        for subject in ("network", "fast", "half", "plain", "floor")
         if f"{subject}_share" in found
     ]  # fmt: skip
 

@@ -18,14 +18,17 @@ SKIP = 'F.interpolate(lr, size=x.shape[2:], mode="bilinear", align_corners=False
 FOLLOW = "flow_warp(prop, flow))"
 POOL = "F.adaptive_avg_pool2d(flow, grid) / self.token_stride"
 CARRIED = 'self.probe.decide("location", warp_locations(locations, token_flow))'
-TOKENS = "self.LTAM.tokenize(feats[i], prop)"
-ATTEND = "self.LTAM(feats[i], prop, keyframes, locations)"
-MERGED = "self.resblocks(F.cat([feats[i], prop], axis=1))"
+TOKENS = "self.LTAM.tokenize(feat, prop)"
+ATTEND = "self.LTAM(feat, prop, keyframes, locations)"
+MERGED = "self.resblocks(F.cat([feat, prop], axis=1))"
 UPSAMPLE = "taken = backward.pop(i), feats.pop(i), forward, lrs[:, i]"
 FUSED = "F.cat([backward, feat, forward], axis=1)"
 UNSHUFFLE = "F.pixel_unshuffle(x[:, :, : rows * stride, : columns * stride], stride)"
-FOLD = "F.fold(patches, laid_out, patch, stride=patch)"
-GROW = "F.adaptive_avg_pool2d(enlarged, (h, w))"
+AVERAGED = "F.matmul(_averages(h, stride, patch).astype(x.dtype), across)"
+# the same by the chain of operations, as a port would write it down first
+PATCHES = "F.unfold(x, patch, stride=stride, padding=(patch - stride) // 2)"
+RESHAPED = f"{PATCHES}.reshape(*x.shape[:2], h * patch // stride, w * patch // stride)"
+FOLDED = f'F.fold({PATCHES}, Tensor((h * patch // stride, w * patch // stride)).astype("int32"), patch, stride=patch)'
 LARGER = 'F.interpolate(flow, size=ref.shape[2:], mode="bilinear", align_corners=True) * 2.0'
 HALVED = "F.avg_pool2d(levels[-1], 2, stride=2, count_include_pad=False)"
 NORMED = "(x - self.mean) / self.std"
@@ -84,11 +87,11 @@ FAULTS = [
     _ltam("rows and columns of the locations exchanged", "locations[:, 1::2] * columns + locations[:, 0::2]", "locations[:, 0::2] * columns + locations[:, 1::2]", "LTAM", "forward", "permuted_pixels", "49 66"),
     _ltam("similarity with the first keyframe", "F.gather(index, some.flatten(), 0)", "F.gather(index, (some % (n * tokens)).flatten(), 0)", "LTAM", "forward", "wrong_choice permuted_channels exchanged", "64"),
     _tokens("space to depth for pixel unshuffle", UNSHUFFLE, SPACE, ". LTAM", "forward", "permuted_channels", "53"),
-    _tokens("folded by a reshape", FOLD, "patches.reshape(*x.shape[:2], h * patch // stride, w * patch // stride)", ".", "forward", "permuted_pixels pooling_replaced", "51"),
-    _tokens("resizing for adaptive pooling", GROW, 'F.interpolate(enlarged, size=(h, w), mode="nearest")', ".", "forward", "pooling_replaced interpolation_mode", "40"),
+    _tokens("folded by a reshape", AVERAGED, f"F.adaptive_avg_pool2d({RESHAPED}, (h, w))", ".", "forward", "permuted_pixels pooling_replaced", "51"),
+    _tokens("resizing for adaptive pooling", AVERAGED, f'F.interpolate({FOLDED}, size=(h, w), mode="nearest")', ".", "forward", "pooling_replaced interpolation_mode", "40"),
     # fusion and reconstruction
-    _glue("query of the wrong frame", ATTEND, ATTEND.replace("i]", "i - 1]"), ".", "forward", "shift", "142"),
-    _glue("features and propagated ones exchanged", MERGED, MERGED.replace("feats[i], prop", "prop, feats[i]"), ".", "forward", "permuted_channels", ""),
+    _glue("query of the wrong frame", ATTEND, ATTEND.replace("feat", "feats[i - 1]"), ".", "forward", "shift", "142"),
+    _glue("features and propagated ones exchanged", MERGED, MERGED.replace("feat, prop", "prop, feat"), ".", "forward", "permuted_channels", ""),
     _glue("propagation that starts at one", "F.zeros_like(feats[0])", "F.ones_like(feats[0])", ".", "forward", "offset", ""),
     _glue("directions exchanged", FUSED, "F.cat([forward, feat, backward], axis=1)", ".", "forward", "permuted_channels", ""),
     _glue("features of the wrong frame", UPSAMPLE, UPSAMPLE.replace("feats.pop(i)", "feats[min(i + 1, t - 1)]"), ".", "forward", "shift", "142"),

@@ -50,7 +50,7 @@ def infer_arguments(prog: str, devices: Sequence[str], argv: Sequence[str] | Non
         "--fast", type=fast_names, default=(), metavar="NAME[,NAME]",
         help="faster ways: docs/speed-modes.md; none: not even the usual",
     )  # fmt: skip
-    add("--eager", action="store_true", help="compile nothing (MindSpore; PyTorch here never does)")
+    add("--eager", action="store_true", help="compile nothing (MindSpore; PyTorch compiles where --fast says so)")
     add("--json", action="store_true", help="print the result as JSON")
     add("--quiet", action="store_true", help="no progress on stderr")
     add("--debug", action="store_true", help="show the traceback of errors")

@@ -92,11 +92,10 @@ def _advice(wanted: Wanted, clip: Clip, cost: Cost, budget: float, first: Choice
 def estimate(cost: Cost, choice: Choice, clip: Clip) -> float:
     """Peak memory in bytes."""
     frames = choice.window if clip.count is None else min(clip.count, choice.window)
-    whole = clip.size[0] * clip.size[1]
     if choice.tile is None or tile_count(clip.size, choice.tile, choice.tile_overlap, clip.multiple) == 1:
-        return cost.peak(frames, whole)
+        return cost.peak(frames, clip.size)
     h, w = (min(side, full) + clip.multiple - 1 for side, full in zip(choice.tile, clip.size, strict=True))
-    return cost.peak(frames, whole, h * w)
+    return cost.peak(frames, clip.size, (h, w))
 
 
 def candidates(wanted: Wanted, clip: Clip) -> Iterator[Choice]:

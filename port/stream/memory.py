@@ -1,15 +1,22 @@
 """How much memory a window of a tile takes: measured once per framework."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import psutil
 
-from port.models.vsr import SCALE
+from port.models.speed import TOGETHER
+from port.models.ttvsr import most_features_kept
+from port.models.vsr import OFFICIAL_CHANNELS, SCALE, bands
 
 GIB = 2**30
 OUTPUT_BYTES = 3 * SCALE**2 * 4  # per pixel and frame of a blended window
 INPUT_BYTES = 3 * 3  # per pixel and frame: read ahead and stacked, 8 bits each
+NUMBER_BYTES = 4  # float32
+TOGETHER_BYTES = 600  # per pixel and frame: features and tokens of the second direction, see docs/speed-modes.md
 MARGIN = 0.9  # of the memory at hand that a job may plan with
+
+Size = tuple[int, int]  # height and width in pixels
 
 
 @dataclass(frozen=True)
@@ -17,28 +24,45 @@ class Cost:
     """Peak of resident memory of the official network (64 channels, float32) on a CPU, fitted to the runs in docs/video.md.
 
     base       bytes of the framework, its libraries and the weights
-    per_frame  bytes per pixel of a tile and frame of a window
+    per_frame  bytes per pixel of a tile and frame of a window, features of the frames not counted
     per_pixel  bytes per pixel of a tile, whatever the number of frames
+    per_band   bytes per pixel of what is enlarged at once: a band of the tile, see `bands`
+    together   whether both directions run as one batch: tokens of both, and the features of all frames
     """
 
     base: float
     per_frame: float
     per_pixel: float
+    per_band: float
+    together: bool = False
 
-    def peak(self, frames: int, whole: int, tile: int | None = None) -> float:
-        """Bytes for windows of `frames` frames of `whole` pixels each, through the network as a whole or in tiles of `tile`."""
-        total = self.base + frames * whole * INPUT_BYTES
-        if tile is None:
-            return total + whole * (frames * self.per_frame + self.per_pixel)
-        return total + frames * whole * OUTPUT_BYTES + tile * (frames * self.per_frame + self.per_pixel)
+    def peak(self, frames: int, whole: Size, tile: Size | None = None) -> float:
+        """Bytes for windows of `frames` frames of the size `whole`, through the network as a whole or in tiles of a size."""
+        stored = frames * whole[0] * whole[1]
+        total = self.base + stored * (INPUT_BYTES if tile is None else INPUT_BYTES + OUTPUT_BYTES)
+        height, width = tile or whole
+        pixels = height * width
+        if self.together:
+            features = frames * pixels * OFFICIAL_CHANNELS * NUMBER_BYTES + frames * pixels * TOGETHER_BYTES
+        else:
+            features = most_features_kept(frames * pixels, OFFICIAL_CHANNELS) * NUMBER_BYTES
+        top, bottom, *_ = bands(height, width)[0]
+        band = (bottom - top) * width * self.per_band
+        return total + features + pixels * (frames * self.per_frame + self.per_pixel) + band
 
 
 # Measured on TTVSR. BasicVSR, which keeps fewer features of a frame, takes less and is planned with the same: 1.5 GiB for 41
 # frames of 180x144 in PyTorch, where 2.1 are estimated.
 COSTS = {
-    "torch": Cost(0.45e9, 1300, 18_200),
-    "mindspore": Cost(1.09e9, 1510, 25_800),
+    "torch": Cost(0.45e9, 630, 2_000, 16_000),
+    "mindspore": Cost(1.09e9, 800, 4_000, 22_000),
 }
+
+
+def cost_of(framework: str, device: str, ways: Sequence[str]) -> Cost | None:
+    """What a job will take. ways: of --fast, the usual included; None where nothing is known, as of a device of its own"""
+    cost = COSTS.get(framework) if device == "cpu" else None
+    return cost and replace(cost, together=TOGETHER in ways)
 
 
 def available() -> float:

@@ -19,7 +19,7 @@ from port.stream import choose
 from port.stream.arguments import wanted
 from port.stream.compare import PICTURE, check_compare
 from port.stream.job import Job, identify_input, work_folder
-from port.stream.memory import COSTS, GIB, available
+from port.stream.memory import GIB, available, cost_of
 from port.video.read import open_source
 from port.video.source import Source
 from port.video.write import check_rate
@@ -115,7 +115,7 @@ def choose_cut(run: Run, job: Job) -> None:
     args, (h, w) = run.args, run.size
     least = least_side(args.token_stride)
     clip = choose.Clip(run.source.count, (max(h, least), max(w, least)), args.token_stride, least)
-    cost = COSTS.get(run.framework) if args.device == "cpu" else None
+    cost = cost_of(run.framework, args.device, taken(args.fast, run.framework, args.device))
     if job.choice is not None:
         tile = job.choice["tile"] and tuple(job.choice["tile"])
         run.choice = choose.Choice(**job.choice | {"tile": tile})

@@ -1,0 +1,96 @@
+"""Which of PyTorch's operators the time goes into: `python -m parity_tests.bench.operators`.
+
+The reference with 64 channels and 60 blocks, weights drawn, on noise, as `port bench` times it. A share is the time inside an
+operator, that of operators it calls left out; the profiler's own cost is in it, which is small where operators are large.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from rich.table import Table
+
+from port import console
+from port.bench import worker
+from port.bench_cli import read_size
+from port.errors import run_command
+from port.models.speed import fast_names
+from port.train.initial import initial_weights
+from port.weights import tensors_file
+from port.weights.ttvsr import TTVSRConfig
+from torch_ref import device, speed
+from torch_ref.bench import load_plain
+from torch_ref.networks import load_network
+
+SMALLEST = 0.002  # of the whole: what takes less is summed up as the rest
+
+
+def parse(argv=None):
+    parser = argparse.ArgumentParser(prog="python -m parity_tests.bench.operators", description=__doc__)
+    parser.add_argument("--frames", type=int, default=4)
+    parser.add_argument("--size", default="180x320", metavar="HxW", help="rows and columns")
+    parser.add_argument("--blocks", type=int, default=60, help="residual blocks; fewer for a try")
+    parser.add_argument("--fast", type=fast_names, default=(), metavar="NAME,..")
+    parser.add_argument("--plain", action="store_true", help="the plain transcription instead")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse(argv)
+    return run_command(lambda: measure(args), debug=False)
+
+
+def measure(args):
+    """-> 0"""
+    height, width = read_size(args.size)
+    device.select("cpu")
+    clip = torch.from_numpy(worker.clip({"frames": args.frames, "height": height, "width": width}))
+    net = network(args)
+    run(net, clip[:, :2])
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        run(net, clip)
+    found = shares(profiler)
+    console.print_json(found) if args.json else show(found)
+    return 0
+
+
+def network(args):
+    """Of the size that is asked for, in the ways that are asked for."""
+    with tempfile.TemporaryDirectory(prefix="port-profile-") as folder:
+        weights = Path(folder) / "weights.safetensors"
+        tensors_file.save(weights, initial_weights(TTVSRConfig(64, args.blocks), 0))
+        return load_plain(weights) if args.plain else speed.apply(load_network("ttvsr", weights), args.fast, "cpu")
+
+
+def run(net, clip):
+    """From frames in memory to frames in memory."""
+    with torch.inference_mode():
+        frames = net.frames(clip) if hasattr(net, "frames") else [net(clip)]
+        for frame in frames:
+            frame.cpu()
+
+
+def shares(profiler):
+    """-> seconds of all operators, and [operator, share, calls] from the largest on, the rest last"""
+    rows = [(row.key, row.self_cpu_time_total, row.count) for row in profiler.key_averages()]
+    total = sum(time for _, time, _ in rows)
+    large = sorted((row for row in rows if row[1] >= SMALLEST * total), key=lambda row: -row[1])
+    rest = [row for row in rows if row[1] < SMALLEST * total]
+    found = [[name.removeprefix("aten::"), time / total, calls] for name, time, calls in large]
+    found.append(["all others", sum(row[1] for row in rest) / total, sum(row[2] for row in rest)])
+    return {"seconds": total / 1e6, "operators": found}
+
+
+def show(found):
+    """As a table on stdout."""
+    table = Table("operator", "share", "calls", title=f"{found['seconds']:.1f} s in operators", title_justify="left")
+    for name, share, calls in found["operators"]:
+        table.add_row(name, f"{share:.1%}", str(calls))
+    console.print_wide(table, 80)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

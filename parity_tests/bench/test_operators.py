@@ -1,0 +1,33 @@
+"""The profile of docs/speed.md: whose time is counted, and that none of it is lost."""
+
+import json
+
+import pytest
+
+from parity_tests.bench import operators
+
+SMALL = ["--frames", "2", "--size", "64x64", "--blocks", "1"]
+
+
+@pytest.mark.parametrize("flags", [[], ["--plain"]], ids=["network", "plain"])
+def test_shares_are_of_the_whole(flags, capsys):
+    assert operators.main([*SMALL, *flags, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = {name: (share, calls) for name, share, calls in found["operators"]}
+    assert sum(share for share, _ in rows.values()) == pytest.approx(1) and found["seconds"] > 0
+    shares = [share for share, _ in rows.values()][:-1]
+    assert shares == sorted(shares, reverse=True) and shares[-1] >= operators.SMALLEST
+    convolutions = [calls for name, (_, calls) in rows.items() if "conv" in name]
+    # features 11, two trunks of 3, attention 1, upsampler 5, for two frames, the first of either direction without attention;
+    # flow of two pairs at once in each of two directions, six levels of five
+    assert max(convolutions) == (11 + 2 * (2 * 3) + 2 * 1 + 2 * 5) + 2 * 30
+
+
+def test_the_table(capsys):
+    assert operators.main(SMALL) == 0
+    assert "all others" in capsys.readouterr().out
+
+
+def test_a_size_that_is_none(capsys):
+    assert operators.main(["--size", "180"]) == 2
+    assert "rows x columns" in capsys.readouterr().err
