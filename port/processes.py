@@ -11,6 +11,7 @@ import psutil
 from port.errors import COULD_NOT_RUN
 
 ROOT = Path(__file__).resolve().parents[1]
+SPINNING = "OMP_WAIT_POLICY"  # whether idle threads spin
 PARENT = "PORT_PARENT"  # in the environment of every process: the id of the one that wants its work
 LOOK = 0.5  # seconds between two looks whether it is still there
 
@@ -20,7 +21,7 @@ def surroundings(**own: str) -> dict[str, str]:
     spin, and it knows who started it. own: further variables; all but these last ones may be set outside."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     python_path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    spin_not = {"OMP_WAIT_POLICY": "passive", "OPENBLAS_NUM_THREADS": "1"}  # numpy's threads would spin after every product
+    spin_not = {SPINNING: "passive", "OPENBLAS_NUM_THREADS": "1"}  # numpy's threads would spin after every product
     defaults = {**spin_not, **own}
     return {**defaults, **os.environ, "PATH": path, "PYTHONPATH": python_path, PARENT: str(os.getpid())}
 

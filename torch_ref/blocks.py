@@ -54,7 +54,9 @@ class ResidualBlock(nn.Module):
         kaiming_init(self.conv2, RESIDUAL_INIT)
 
     def forward(self, x):
-        return x + self.conv2(F.relu(self.conv1(x)))
+        in_place = torch.is_inference_mode_enabled()  # what a convolution has just made is nobody else's
+        change = self.conv2(F.relu(self.conv1(x), inplace=in_place))
+        return change.add_(x) if in_place else x + change
 
 
 class ResidualTrunk(nn.Module):

@@ -11,14 +11,15 @@ from port.models.tokens import averages
 
 
 def pixels_to_tokens(x, stride):
-    """Patches of S x S pixels, side by side. (n, c, h, w) -> (n, c*S*S, h//S, w//S)"""
+    """Patches of S x S pixels, side by side. (n, c, h, w) -> (n, c*S*S, h//S, w//S), in memory a token after the other"""
     rows, columns = x.shape[2] // stride, x.shape[3] // stride
-    return F.pixel_unshuffle(x[:, :, : rows * stride, : columns * stride], stride)
+    cut = x[:, :, : rows * stride, : columns * stride].unflatten(3, (columns, stride)).unflatten(2, (rows, stride))
+    return cut.permute(0, 2, 4, 1, 3, 5).flatten(3).permute(0, 3, 1, 2)
 
 
 def tokens_to_pixels(tokens, stride, size):
-    """The inverse, zeros in left-over rows and columns. (n, c*S*S, h//S, w//S) -> (n, c, h, w), size = (h, w)"""
-    x = F.pixel_shuffle(tokens, stride)
+    """The inverse, zeros in left-over rows and columns. (n, c*S*S, h//S, w//S) -> (n, c, h, w), size = (h, w), channels last"""
+    x = tokens.unflatten(1, (-1, stride, stride)).permute(0, 4, 2, 5, 3, 1).flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
     if tuple(x.shape[2:]) == tuple(size):
         return x
     return F.pad(x, (0, size[1] - x.shape[3], 0, size[0] - x.shape[2]))

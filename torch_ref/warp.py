@@ -28,7 +28,8 @@ def flow_warp(x, flow, padding="border"):
 
     padding  of positions outside: "border" clamps them to the border, "zeros" counts every pixel out there as zero
     """
-    return F.grid_sample(x, normalised_grid(flow), mode="bilinear", padding_mode=padding, align_corners=True)
+    warped = F.grid_sample(x, normalised_grid(flow), mode="bilinear", padding_mode=padding, align_corners=True)
+    return warped.to(memory_format=torch.channels_last) if x.is_contiguous(memory_format=torch.channels_last) else warped
 
 
 def warp_locations(locations, flow):

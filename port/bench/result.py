@@ -8,16 +8,17 @@ from port.allocator import KEEP_MEMORY
 from port.bench.figures import Row, find, growth
 from port.bench.goals import STATED, judge
 from port.bench.plan import FRAMEWORKS
+from port.bench.run import alone
 from port.errors import PortError
 from port.models.ttvsr import NUM_BLOCKS, OFFICIAL_CHANNELS
 from port.parity.capture import environment
 from port.parity.overhead import cores
-from port.processes import surroundings
+from port.processes import SPINNING
 from port.weights.ttvsr import TTVSRConfig
 
 SCHEMA = 1
 # Variables that change times
-SETTINGS = ("ONEDNN_MAX_CPU_ISA", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", *KEEP_MEMORY)
+SETTINGS = ("ONEDNN_MAX_CPU_ISA", "OMP_NUM_THREADS", SPINNING, *KEEP_MEMORY)
 
 
 def summed_up(rows: Sequence[Row], config: TTVSRConfig, suite: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -77,4 +78,4 @@ def machine() -> dict[str, str]:
 
 def settings() -> dict[str, str]:
     """Variables of the environment that change times, as the measured processes have them."""
-    return {name: value for name, value in surroundings().items() if name in SETTINGS}
+    return {name: value for name, value in alone().items() if name in SETTINGS}

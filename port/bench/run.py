@@ -1,6 +1,7 @@
 """Carrying out a plan: a process for every framework and subject, one of them at work at a time."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 
 from port.bench.plan import COLUMNS, HALF, Step
 from port.errors import PortError
-from port.processes import ROOT, surroundings
+from port.processes import ROOT, SPINNING, surroundings
 
 PATIENCE = 20.0  # seconds that a process gets to end by itself
 LISTS = {"seconds": "seconds", "peak_bytes": "peaks"}  # one entry a round; of everything else the last stays
@@ -28,7 +29,7 @@ class Worker:
         words = [sys.executable, "-m", f"{COLUMNS[framework]}.bench", "network" if ways else subject]
         words += ["--weights", str(weights), *(["--fast", ",".join(ways)] if ways else [])]
         self.process = subprocess.Popen(
-            [*words, "--device", device], cwd=ROOT, env=surroundings(GLOG_v="3"), text=True,
+            [*words, "--device", device], cwd=ROOT, env=alone(), text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
 
@@ -57,6 +58,15 @@ class Worker:
             self.process.kill()
             self.process.wait()
         self.process.stdout.close()
+
+
+def alone() -> dict[str, str]:
+    """The environment of a process that has the machine to itself while it works, as it has where a user starts it.
+
+    Its threads may wait for each other by spinning: 3 % faster in PyTorch, where processes at work side by side lose by it.
+    """
+    found = surroundings(GLOG_v="3")
+    return {name: value for name, value in found.items() if name != SPINNING or name in os.environ}
 
 
 def carry_out(
