@@ -67,6 +67,7 @@ ONLY_REFERENCE = {
     ("gate.py", "copying_gate"): "PyTorch's modules may write into what they are given",
     ("gate.py", "refuses_in_place"): "as above",
     ("bench.py", "plain"): "the baseline is the official framework's",
+    ("device.py", "laid_out_as"): "MindSpore's tensors have one layout in memory",
     ("bench.py", "of_layout"): "MindSpore's tensors have one layout in memory",
     ("run_exported.py", "describe"): "the parts run there without PyTorch, on onnxruntime",
     ("export.py", "_quiet"): "PyTorch's exporter logs what concerns its own makers",

@@ -39,6 +39,11 @@ def own_pages(count, like):
     return torch.frombuffer(mmap.mmap(-1, count * like.element_size()), dtype=like.dtype)
 
 
+def laid_out_as(like, x):
+    """x (n, c, h, w) in the order in memory that `like` has: channels last, or first. Mixed, every sum would reorder one."""
+    return x.contiguous(memory_format=torch.contiguous_format if like.is_contiguous() else torch.channels_last)
+
+
 def describe():
     """Versions and machine facts that belong into every report."""
     return {

@@ -9,7 +9,7 @@ from torch import nn
 
 from port.parity.probe import PASSIVE
 from torch_ref.blocks import conv3x3
-from torch_ref.device import capacity, own_pages
+from torch_ref.device import capacity, laid_out_as, own_pages
 from torch_ref.tokens import enlarged_tokens, pixels_to_tokens, tokens_to_pixels
 
 SCALES = ("s1", "s2", "s3")  # patches of 1, 1.5 and 2 token strides
@@ -107,7 +107,7 @@ class LTAM(nn.Module):
         corr = self.probe("corr_soft", corr.unflatten(2, locations.shape[2:]))
         values = self._winning_values(stored, rows, winner, locations.shape[2:], anchor.shape[2:])
         gain = tokens_to_pixels(corr.repeat(1, self.stride**2, 1, 1), self.stride, anchor.shape[2:])
-        return anchor + self.fusion(torch.cat(values, dim=1)) * gain, winner
+        return anchor + self.fusion(laid_out_as(anchor, torch.cat(values, dim=1))) * gain, winner
 
     def _rows(self, locations):
         """Where each token's path passes each keyframe, as a row of what is stored. -> (n, m, tokens)"""

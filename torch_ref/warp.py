@@ -7,6 +7,8 @@ Conventions: flow (n, 2, h, w) in pixels of its own grid, channel 0 is dx, chann
 import torch
 import torch.nn.functional as F
 
+from torch_ref.device import laid_out_as
+
 
 def identity_locations(n, h, w, like):
     """Whole-number positions. -> (n, 2, h, w), channel 0 is x, channel 1 is y; type and device of `like`"""
@@ -29,7 +31,7 @@ def flow_warp(x, flow, padding="border"):
     padding  of positions outside: "border" clamps them to the border, "zeros" counts every pixel out there as zero
     """
     warped = F.grid_sample(x, normalised_grid(flow), mode="bilinear", padding_mode=padding, align_corners=True)
-    return warped.to(memory_format=torch.channels_last) if x.is_contiguous(memory_format=torch.channels_last) else warped
+    return laid_out_as(x, warped)
 
 
 def warp_locations(locations, flow):

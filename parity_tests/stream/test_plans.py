@@ -13,7 +13,7 @@ from port.errors import PortError, UsageError
 from port.models.ttvsr import KEPT_FEATURES
 from port.models.vsr import FLOW_MULTIPLE, bands
 from port.stream.choose import LONGEST_WHOLE, WINDOW, Choice, Clip, Wanted, candidates, choose, estimate
-from port.stream.memory import COSTS, GIB, INPUT_BYTES, OUTPUT_BYTES, TOGETHER_BYTES, Cost, cost_of
+from port.stream.memory import COSTS, GIB, INPUT_BYTES, OUTPUT_BYTES, POOLED, TOGETHER_BYTES, Cost, cost_of
 from port.video.write import write_clip
 
 COST = COSTS["torch"]
@@ -41,10 +41,13 @@ def test_what_is_estimated_by_hand():
     together = replace(cost, together=True)
     assert together.peak(2 * most, size) == 7 + 2 * most * pixels * (INPUT_BYTES + features + TOGETHER_BYTES)
     by_band, by_pixel, by_frame = (replace(cost, **{name: 5.0}) for name in ("per_band", "per_pixel", "per_frame"))
-    top, bottom, *_ = bands(180, 320)[0]
-    assert by_band.peak(1, (180, 320)) - cost.peak(1, (180, 320)) == 5 * (bottom - top) * 320 < 5 * 180 * 320 / 3
+    large, (top, bottom, *_) = (360, 640), bands(360, 640)[0]
+    assert by_band.peak(1, large) - cost.peak(1, large) == 5 * (bottom - top) * 640 < 5 * 360 * 640 / 3
     assert by_band.peak(1, size) - cost.peak(1, size) == by_pixel.peak(1, size) - cost.peak(1, size) == 5 * pixels
     assert by_frame.peak(4, size) - cost.peak(4, size) == 4 * 5 * pixels
+    pooled, few = replace(cost, pooled=5.0), POOLED // pixels
+    for frames, counted in ((few, few * pixels), (few + 1, POOLED), (10 * few, POOLED)):
+        assert pooled.peak(frames, size) - cost.peak(frames, size) == 5 * counted
 
 
 def test_the_estimate_never_falls():

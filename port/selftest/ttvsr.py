@@ -92,7 +92,7 @@ FAULTS = [
     # fusion and reconstruction
     _glue("query of the wrong frame", ATTEND, ATTEND.replace("feat", "feats[i - 1]"), ".", "forward", "shift", "142"),
     _glue("features and propagated ones exchanged", MERGED, MERGED.replace("feat, prop", "prop, feat"), ".", "forward", "permuted_channels", ""),
-    _glue("propagation that starts at one", "F.zeros_like(feats[0])", "F.ones_like(feats[0])", ".", "forward", "offset", ""),
+    _glue("propagation that starts at one", "F.zeros_like(first)", "F.ones_like(first)", ".", "forward", "offset", ""),
     _glue("directions exchanged", FUSED, "F.cat([forward, feat, backward], axis=1)", ".", "forward", "permuted_channels", ""),
     _glue("features of the wrong frame", UPSAMPLE, UPSAMPLE.replace("feats.pop(i)", "feats[min(i + 1, t - 1)]"), ".", "forward", "shift", "142"),
     _common("skip left out", f"x + {SKIP}", "x", ".", "forward", "missing_term exchanged", ""),

@@ -14,6 +14,7 @@ OUTPUT_BYTES = 3 * SCALE**2 * 4  # per pixel and frame of a blended window
 INPUT_BYTES = 3 * 3  # per pixel and frame: read ahead and stacked, 8 bits each
 NUMBER_BYTES = 4  # float32
 TOGETHER_BYTES = 600  # per pixel and frame: features and tokens of the second direction, see docs/speed-modes.md
+POOLED = 220_000  # pixels of all frames together: a pool of memory grows with them until it has arrays enough of every size
 MARGIN = 0.9  # of the memory at hand that a job may plan with
 
 Size = tuple[int, int]  # height and width in pixels
@@ -27,6 +28,7 @@ class Cost:
     per_frame  bytes per pixel of a tile and frame of a window, features of the frames not counted
     per_pixel  bytes per pixel of a tile, whatever the number of frames
     per_band   bytes per pixel of what is enlarged at once: a band of the tile, see `bands`
+    pooled     bytes per pixel and frame of the first POOLED pixels of a window
     together   whether both directions run as one batch: tokens of both, and the features of all frames
     """
 
@@ -34,6 +36,7 @@ class Cost:
     per_frame: float
     per_pixel: float
     per_band: float
+    pooled: float = 0.0
     together: bool = False
 
     def peak(self, frames: int, whole: Size, tile: Size | None = None) -> float:
@@ -47,15 +50,16 @@ class Cost:
         else:
             features = most_features_kept(frames * pixels, OFFICIAL_CHANNELS) * NUMBER_BYTES
         top, bottom, *_ = bands(height, width)[0]
-        band = (bottom - top) * width * self.per_band
-        return total + features + pixels * (frames * self.per_frame + self.per_pixel) + band
+        transient = pixels * self.per_pixel + (bottom - top) * width * self.per_band
+        pool = min(frames * pixels, POOLED) * self.pooled
+        return total + features + frames * pixels * self.per_frame + transient + pool
 
 
 # Measured on TTVSR. BasicVSR, which keeps fewer features of a frame, takes less and is planned with the same: 1.5 GiB for 41
-# frames of 180x144 in PyTorch, where 2.1 are estimated.
+# frames of 180x144 in PyTorch, where 1.7 are estimated.
 COSTS = {
-    "torch": Cost(0.45e9, 630, 2_000, 16_000),
-    "mindspore": Cost(1.09e9, 800, 4_000, 22_000),
+    "torch": Cost(0.43e9, 610, 5_070, 14_300),
+    "mindspore": Cost(1.10e9, 610, 7_030, 14_250, 1_210),
 }
 
 
