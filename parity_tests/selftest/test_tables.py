@@ -11,7 +11,7 @@ from port.selftest.blind import BLIND, SWEEPS
 from port.selftest.catalogue import ROWS, coverage
 from port.selftest.fault import fault, within
 from port.selftest.run import CONTROLS, FAULTS
-from port.selftest.zoo import FILES, NETWORKS, values, write_pair
+from port.selftest.zoo import FILES, NETWORKS, PORTS, VIDEO_FILES, values, write_pair
 
 CASES = [*FAULTS, *CONTROLS, *(entry.case for entry in BLIND), *(case for sweep in SWEEPS for _, case in sweep.cases())]
 STAGES = {"weights", "forward", "backward", "training"}
@@ -44,6 +44,15 @@ def unchanged(tmp_path_factory):
     for network, folder in folders.items():
         write_pair(folder, network)
     return {network: sources(folder, network) for network, folder in folders.items()}
+
+
+def test_a_copy_holds_all_that_it_imports():
+    """Otherwise every mistake in it is 'found', as a file that cannot be read."""
+    for file in VIDEO_FILES:
+        tree = ast.parse((PORTS / file).read_text(encoding="utf-8"))
+        named = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        siblings = {f"{name.removeprefix('ms_model.')}.py" for name in named if name.startswith("ms_model")}
+        assert siblings <= set(VIDEO_FILES), f"{file} imports {siblings - set(VIDEO_FILES)}"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.network}: {case.name}")

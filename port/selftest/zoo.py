@@ -17,7 +17,7 @@ from port.selftest.fault import Edit
 PORTS = ROOT / "ms_model"
 FILES = {"ttvsr": "video"}  # in zoo/, where it is called otherwise than the network
 SHARED = ("ttvsr",)  # networks made of the files that follow
-VIDEO_FILES = ("ttvsr.py", "vsr.py", "ltam.py", "tokens.py", "warp.py", "spynet.py", "blocks.py", "loss.py")
+VIDEO_FILES = ("ttvsr.py", "vsr.py", "ltam.py", "tokens.py", "warp.py", "spynet.py", "blocks.py", "loss.py", "device.py")
 STEPS = {"ttvsr": 2, "metric": 4}  # optimiser steps, 3 elsewhere
 
 PAIR = '''"""The network {network} of the self-test: {title}."""
