@@ -86,8 +86,8 @@ class TTVSR(VideoSR):
         """Of every frame, a few at a time, or of a long clip when they are asked for. (n, t, 3, h, w) -> frame: (n, c, h, w)"""
         n, t, c, h, w = lrs.shape
         self.probe.step("features")
-        few = facts.are_features_kept(n * t * h * w, self.mid_channels, capacity())
-        if in_place and self.directions != "together" and not few:
+        kept = facts.are_features_kept(n * t * h * w, self.mid_channels, capacity())
+        if in_place and self.directions != "together" and not kept:
             return facts.OnDemand(self.feat_extractor, lrs)
         feats = {}
         for a, b in spans(t, n * h * w, capacity()):

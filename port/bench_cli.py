@@ -16,8 +16,8 @@ from port.bench.result import check_floors, summed_up
 from port.bench.run import Row, carry_out
 from port.errors import COULD_NOT_RUN, INTERRUPTED, PARITY_FAILED, PASSED, PortError, UsageError
 from port.files import make_folder
+from port.models import speed
 from port.models.speed import MODES, fast_names
-from port.models.speed import chosen as speed_of
 from port.models.ttvsr import NUM_BLOCKS, OFFICIAL_CHANNELS, least_side
 from port.native.build import library
 from port.processor import has_matrix_units
@@ -120,10 +120,10 @@ def measure(
         def advance(step: Step) -> None:
             display.update(task, description=f"{step.framework} {step.subject}", advance=round(step.seconds(scale)))
 
-        carry_out(rows, plan, weights, lambda name: device_of(name, args), options.fast, advance)
+        carry_out(rows, plan, weights, lambda name: place_of(name, args), options.fast, advance)
 
 
-def device_of(framework: str, args: argparse.Namespace) -> str:
+def place_of(framework: str, args: argparse.Namespace) -> str:
     """Its own name of where it runs: one that does not know --device runs on the CPU."""
     return args.device if framework in DEVICES[args.device] else "cpu"
 
@@ -135,7 +135,7 @@ def fast_ways(args: argparse.Namespace, frameworks: Sequence[str]) -> dict[str, 
             raise UsageError(f"--fast {way} is for {' and '.join(MODES[way].where)}, which is not measured. Leave it out.")
     found = {name: tuple(way for way in args.fast if name in MODES[way].where) for name in frameworks}
     for name, ways in found.items():
-        speed_of(ways, name, device_of(name, args), "ttvsr")
+        speed.chosen(ways, name, place_of(name, args), "ttvsr")
     if "winograd" in args.fast:
         library("winograd")  # compiled before anything is measured
     return found

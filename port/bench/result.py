@@ -8,7 +8,7 @@ from port.allocator import KEEP_MEMORY
 from port.bench.figures import Row, find, growth
 from port.bench.goals import STATED, judge
 from port.bench.plan import FRAMEWORKS
-from port.bench.run import alone
+from port.bench.run import undisturbed
 from port.errors import PortError
 from port.models.ttvsr import NUM_BLOCKS, OFFICIAL_CHANNELS
 from port.parity.capture import environment
@@ -78,4 +78,4 @@ def machine() -> dict[str, str]:
 
 def settings() -> dict[str, str]:
     """Variables of the environment that change times, as the measured processes have them."""
-    return {name: value for name, value in alone().items() if name in SETTINGS}
+    return {name: value for name, value in undisturbed().items() if name in SETTINGS}

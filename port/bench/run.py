@@ -29,7 +29,7 @@ class Worker:
         words = [sys.executable, "-m", f"{COLUMNS[framework]}.bench", "network" if ways else subject]
         words += ["--weights", str(weights), *(["--fast", ",".join(ways)] if ways else [])]
         self.process = subprocess.Popen(
-            [*words, "--device", device], cwd=ROOT, env=alone(), text=True,
+            [*words, "--device", device], cwd=ROOT, env=undisturbed(), text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
 
@@ -60,7 +60,7 @@ class Worker:
         self.process.stdout.close()
 
 
-def alone() -> dict[str, str]:
+def undisturbed() -> dict[str, str]:
     """The environment of a process that has the machine to itself while it works, as it has where a user starts it.
 
     Its threads may wait for each other by spinning: 3 % faster in PyTorch, where processes at work side by side lose by it.
