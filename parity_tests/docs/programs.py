@@ -8,7 +8,7 @@ import re
 import subprocess
 
 import convert_weights
-from parity_tests.bench import operators
+from parity_tests.bench import operators, tf32_score
 from parity_tests.docs.pages import REPO
 from parity_tests.stream import memory_table, seams, standin
 from port.cli import parse
@@ -109,6 +109,7 @@ PROGRAMS = {
     "pytest": parse_pytest,
     "parity_tests.golden.agreement": parse_nothing,
     "parity_tests.bench.operators": operators.parse,
+    "parity_tests.bench.tf32_score": tf32_score.parse,
     "parity_tests.stream.seams": seams.parse,
     "parity_tests.stream.memory_table": memory_table.parse,
     "parity_tests.stream.standin": standin.words,
