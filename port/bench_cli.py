@@ -65,7 +65,8 @@ def add_verb(verbs, epilog: str) -> None:
 def run_bench(args: argparse.Namespace) -> int:
     """Measure, sum up, report.
 
-    -> 0 where all goals that were measured are reached, otherwise 1; 130 or 3 where it ended early, but not with nothing
+    -> 0 where all goals that were measured are reached and the suite, if it was asked for, passed, otherwise 1;
+    130 or 3 where it ended early, but not with nothing
     """
     options = read_options(args)
     if args.report and args.report.suffix != ".md":
@@ -79,7 +80,7 @@ def run_bench(args: argparse.Namespace) -> int:
             measure(rows, options, weights, config, args)
             if "conversion" in chosen(args.only) and set(options.frameworks) == set(FRAMEWORKS):
                 rows["conversion"] = time_conversion(weights, Path(temporary), options.rounds)
-            suite = time_suite() if args.suite else None
+            suite = time_suite(args.quiet) if args.suite else None
             check_floors(list(rows.values()))
         except (KeyboardInterrupt, PortError) as error:
             if not rows:
@@ -98,7 +99,8 @@ def run_bench(args: argparse.Namespace) -> int:
         make_folder(args.report.parent)
         write_bench_report(args.report, result)
     console.print_json(result) if args.json else show(result)
-    return code or (PASSED if result["reached"] else PARITY_FAILED)
+    passed = result["reached"] and (suite is None or suite["passed"])
+    return code or (PASSED if passed else PARITY_FAILED)
 
 
 def measure(

@@ -10,8 +10,8 @@ import torch
 
 from parity_tests.ops.both import make_weights
 from port import bench_cli, cli
+from port.bench import others, worker
 from port.bench import run as runs
-from port.bench import worker
 from port.bench.convolutions import operations
 from port.bench.plan import Step
 from port.errors import PortError
@@ -235,6 +235,22 @@ def test_a_process_that_dies_leaves_what_was_measured(monkeypatch, tmp_path, cap
     told = capsys.readouterr()
     assert json.loads(told.out)["rows"][0]["seconds"] == [2.0] and "exit code -9" in told.err
     assert "ended early" in report.read_text() and "exit code -9" in report.read_text()
+
+
+@pytest.mark.parametrize(("claim", "code", "word"), [("True", 0, "passed"), ("False", 1, "did NOT pass")])
+def test_the_suite_is_timed(claim, code, word, monkeypatch, tmp_path, capfd):
+    """Beside it: what it prints is no result, and a suite that fails is no success."""
+    own = tmp_path / "test_own.py"
+    own.write_text(f"import time\n\ndef test_own():\n    time.sleep(0.3)\n    assert {claim}\n", encoding="utf-8")
+    monkeypatch.setattr(others, "SUITE", ("-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(own)))
+    monkeypatch.setattr(bench_cli, "measure", lambda rows, *given: None)
+    monkeypatch.setattr(bench_cli, "prepared", lambda *given: (tmp_path, TTVSRConfig(64, 60)))
+    report = tmp_path / "bench.md"
+    assert cli.main(["bench", "--only", "network", "--suite", "--report", str(report), "--json"]) == code
+    told = capfd.readouterr()
+    suite = json.loads(told.out)["suite"]
+    assert suite["passed"] is (code == 0) and suite["seconds"] >= 0.3
+    assert f"s and {word}." in report.read_text() and f"1 {'passed' if code == 0 else 'failed'}" in told.err
 
 
 @pytest.mark.parametrize(

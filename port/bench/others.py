@@ -55,10 +55,14 @@ def _python(words: list[str]) -> str:
     return done.stdout
 
 
-def time_suite() -> dict[str, Any]:
-    """The whole suite, two files at a time, as `make test` runs it. -> seconds, command, passed"""
+def time_suite(quiet: bool) -> dict[str, Any]:
+    """The whole suite, two files at a time, as `make test` runs it; what it prints goes to stderr, which tells how far it is.
+
+    -> seconds, command, passed
+    """
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, *SUITE], cwd=ROOT, stdout=subprocess.DEVNULL, env=surroundings())
+    shown = subprocess.DEVNULL if quiet else sys.stderr
+    done = subprocess.run([sys.executable, *SUITE], cwd=ROOT, stdout=shown, env=surroundings())
     return {
         "seconds": time.perf_counter() - start,
         "command": " ".join(("python", *SUITE)),

@@ -172,6 +172,11 @@ def remarks(result: Mapping[str, Any]) -> list[str]:
             f"{FRAMEWORKS[name]} at best: a large matrix product {found['matmul_per_second'] / 1e9:.0f} G operations a second, "
             f"a large convolution {found['convolution_per_second'] / 1e9:.0f} G; shares refer to the faster one."
         )
+    if any("fast_share" in found for found in result["operations"].values()):
+        said.append(
+            "Operations are those of the convolutions as they are defined. Winograd's algorithm (--fast winograd) gets the same "
+            "result by fewer, so its share can exceed 100 %."
+        )
     if suite := result["suite"]:
         outcome = "passed" if suite["passed"] else "did NOT pass"
         said.append(f"The parity suite ({suite['command']}) took {suite['seconds']:.0f} s and {outcome}.")
