@@ -65,7 +65,7 @@ def floor(weights, names=(), device_name="cpu"):
     net, kinds = speed.apply(load_network("ttvsr", weights), names, device_name), {}
 
     def prepare(request):
-        calls = recorded(net, worker.clip(request))
+        calls = recorded(timed_network(net, worker.clip(request)))
         return lambda: worker.floor(calls, lambda one, times: timed(kinds, repeated, one, times))
 
     return prepare
@@ -77,7 +77,7 @@ def training_floor(weights):
 
     def prepare(request):
         frames, _ = made_batch(worker.training_settings(request, sizes_of(weights)))
-        calls = recorded(net, frames)
+        calls = recorded(lambda: net(placed(frames)))
         return lambda: worker.floor(calls, lambda one, times: timed(kinds, both_ways, one, times), back=True)
 
     return prepare
@@ -126,11 +126,11 @@ def peak(weights):
     return prepare
 
 
-def recorded(net, frames):
-    """Convolutions that a run of the network calls: kind -> count."""
+def recorded(run):
+    """Convolutions that a run calls: kind -> count."""
     record = Record()
     with recording(record):
-        net(Tensor(frames))
+        run()
     return record.calls
 
 

@@ -15,6 +15,7 @@ from port.bench import run as runs
 from port.bench.convolutions import operations
 from port.bench.plan import Step
 from port.errors import PortError
+from port.models import vsr
 from port.parity import memory
 from port.weights import tensors_file
 from port.weights.ttvsr import TTVSRConfig
@@ -74,7 +75,7 @@ def bench_and_network(side, weights):
 
 def test_every_convolution_is_recorded(side, weights):
     bench, net = bench_and_network(side, weights)
-    recorded = bench.recorded(net, worker.clip(CLIP))
+    recorded = bench.recorded(bench.timed_network(net, worker.clip(CLIP)))
     assert as_totals(recorded) == totals(by_hand())
     assert all(one.padding == tuple(k // 2 for k in one.weight[2:]) and one.stride == (1, 1) for one in recorded)
     # 2 operations for each of in * kh * kw products of every value that leaves
@@ -82,21 +83,30 @@ def test_every_convolution_is_recorded(side, weights):
     assert operations(recorded) == by_formula
 
 
+def test_convolutions_are_recorded_as_inference_calls_them(side, weights, monkeypatch):
+    """The upsampler's on bands of rows, with a margin of two on either side: what `net(lrs)` would give them is the whole frame."""
+    monkeypatch.setattr(vsr, "BAND", SIDE * SIDE // 2)
+    bench, net = bench_and_network(side, weights)
+    recorded = bench.recorded(bench.timed_network(net, worker.clip(CLIP)))
+    sizes = {one.input[2:] for one in recorded if one.weight == (64, 64, 3, 3)}
+    assert sizes == {(4 * (SIDE // 2 + 4), 4 * SIDE)}
+    assert sum(n for one, n in recorded.items() if one.weight == (64, 64, 3, 3)) == 2 * FRAMES
+
+
 def test_a_layer_that_is_skipped_is_missed(side, weights):
     """The comparison above is no comparison of a thing with itself."""
     bench, net = bench_and_network(side, weights)
     last = net.resblocks.main[2]
     setattr(last, "construct" if hasattr(last, "construct") else "forward", lambda x: x)
-    missing = totals(by_hand()) - as_totals(bench.recorded(net, worker.clip(CLIP)))
+    missing = totals(by_hand()) - as_totals(bench.recorded(bench.timed_network(net, worker.clip(CLIP))))
     assert missing == Counter({((CHANNELS, CHANNELS, 3, 3), (CHANNELS, SIDE, SIDE)): 2 * BLOCKS * FRAMES * 2})
 
 
 def test_another_call_of_a_convolution_is_not_passed_over():
     from torch_ref import bench
 
-    net = lambda x: torch.conv1d(x[0, :, 0, 0], torch.zeros(1, SIDE, 1))  # noqa: E731
     with pytest.raises(PortError, match="conv1d"):
-        bench.recorded(net, worker.clip({**CLIP, "height": SIDE}))
+        bench.recorded(lambda: torch.conv1d(torch.zeros(1, SIDE), torch.zeros(1, 1, 1)))
 
 
 @pytest.mark.parametrize("ways, layout", [((), "channels_last"), (("none",), "contiguous")])
@@ -121,9 +131,9 @@ def test_subjects_that_take_a_while(side, weights, kind, monkeypatch):
     if kind == "peak":
         assert found["matmul"] > 0 and found["convolution"] > 0
     if kind == "training-floor":
-        assert found["operations"] > 2 * operations(
-            bench.recorded(bench_and_network(side, weights)[1], worker.clip({**CLIP, "frames": 2}))
-        )
+        net = bench_and_network(side, weights)[1]
+        forward = bench.recorded(bench.timed_network(net, worker.clip({**CLIP, "frames": 2})))
+        assert found["operations"] > 2 * operations(forward)
 
 
 def test_layers_of_the_floor_are_those_recorded(side):
