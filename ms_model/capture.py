@@ -5,15 +5,17 @@ import sys
 from contextlib import contextmanager
 
 import mindspore
+import numpy as np
 from mindspore import Tensor
 
-from ms_model import device
+from ms_model import device, speed
 from ms_model.networks import load_network
 from port.errors import PortError, run_command
 from port.parity.capture import (
     PASSES,
     capture_arguments,
     chosen_passes,
+    inference_ways,
     network_options,
     read_frames,
     run_pass,
@@ -67,7 +69,19 @@ def weight_hashes(weights):
 def forward(net, frames, recorder, spec):
     """One run of a pass. frames (1, t, 3, h, w) float32 -> (t, 3, 4h, 4w)"""
     with hooked(net, recorder, modules=not spec.compiled):
-        return to_numpy(net(placed(frames, spec)))[0]
+        if spec.compiled:
+            return streamed(net, placed(frames, spec))
+        return whole(net, placed(frames, spec))
+
+
+def whole(net, lrs):
+    """All frames at the end. (1, t, 3, h, w) -> (t, 3, 4h, 4w)"""
+    return to_numpy(net(lrs))[0]
+
+
+def streamed(net, lrs):
+    """The same as `infer` has them, one by one."""
+    return np.concatenate([to_numpy(frame) for frame in net.frames(lrs)])
 
 
 def described(net):
@@ -111,7 +125,8 @@ def run_one(name, args, frames):
     about = {"model": args.model, "options": options, "backend": device.describe()}
     about |= {"weights": weight_hashes(weights), "modules": described(net)}
     if spec.compiled:
-        net.compile_parts()
+        about["ways"] = inference_ways(args.fast, "mindspore", args.device, args.model)
+        speed.apply(net, about["ways"], args.device)
     return run_pass(name, args, frames, about, lambda recorder: forward(net, frames, recorder, spec), to_numpy, like)
 
 

@@ -15,7 +15,7 @@ from port.bench.plan import COLUMNS, DEFAULT_SIZE, FRAMEWORKS, SUBJECTS, Options
 from port.bench.result import check_floors, summed_up
 from port.bench.run import Row, carry_out
 from port.errors import COULD_NOT_RUN, INTERRUPTED, PARITY_FAILED, PASSED, PortError, UsageError
-from port.files import make_folder
+from port.files import check_target, make_folder
 from port.models import speed
 from port.models.speed import MODES, fast_names
 from port.models.ttvsr import NUM_BLOCKS, OFFICIAL_CHANNELS, least_side
@@ -42,7 +42,7 @@ def add_verb(verbs, epilog: str) -> None:
     parser.add_argument("--frames", type=int, metavar="N", default=10, help="of the clip, which is noise (10)")
     parser.add_argument("--size", metavar="HxW", help="its rows and columns (default: 180x320, and 144x176 beside it)")
     parser.add_argument("--rounds", type=int, metavar="N", default=3, help="in which all take turns (3)")
-    parser.add_argument("--full", action="store_true", help="also 100 frames, once: takes an hour on two cores")
+    parser.add_argument("--full", action="store_true", help="also 100 frames, once: about an hour more on two cores")
     parser.add_argument("--only", metavar="SUBJECT,..", help=f"of {names} (default: all)")
     parser.add_argument("--frameworks", metavar="NAME,..", default=",".join(FRAMEWORKS), help="torch, mindspore")
     parser.add_argument("--crop", type=int, metavar="N", default=64, help="pixels of a training patch (64)")
@@ -69,8 +69,7 @@ def run_bench(args: argparse.Namespace) -> int:
     130 or 3 where it ended early, but not with nothing
     """
     options = read_options(args)
-    if args.report and args.report.suffix != ".md":
-        raise UsageError(f"--report names a page, so its name ends in .md; found {args.report.name}.")
+    check_report(args.report)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="port-bench-") as temporary:
         weights, config = prepared(args.weights, Path(temporary))
@@ -95,12 +94,22 @@ def run_bench(args: argparse.Namespace) -> int:
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "command": "python -m port " + shlex.join(sys.argv[1:]),
     }
-    if args.report:
-        make_folder(args.report.parent)
-        write_bench_report(args.report, result)
     console.print_json(result) if args.json else show(result)
+    if args.report:
+        write_bench_report(args.report, result)
     passed = result["reached"] and (suite is None or suite["passed"])
     return code or (PASSED if passed else PARITY_FAILED)
+
+
+def check_report(path: Path | None) -> None:
+    """Whether the page can be written, before an hour is spent on it. Raises UsageError, PortError"""
+    if path is None:
+        return
+    if path.suffix != ".md":
+        raise UsageError(f"--report names a page, so its name ends in .md; found {path.name}.")
+    make_folder(path.parent)
+    for suffix in (".md", ".png", ".json"):
+        check_target(path.with_suffix(suffix))
 
 
 def measure(

@@ -27,10 +27,11 @@ from port import (
 from port.demo.make import make_demo
 from port.errors import PARITY_FAILED, PASSED, PortError, UsageError, run_command
 from port.files import make_folder
+from port.models.speed import fast_names
 from port.models.table import NETWORKS, OPTIONS, own_options
 from port.models.vsr import SCALE
 from port.parity import verify
-from port.parity.capture import gigabytes
+from port.parity.capture import gigabytes, inference_ways
 from port.report.diff import diff_lines, make_diff, read_earlier
 from port.report.junit import write_junit
 from port.report.summary import strict
@@ -72,6 +73,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--work", type=Path, help="folder for the traces, kept (default: a temporary one, removed)")
     check.add_argument("--device", default="cpu", choices=("cpu", "ascend"), help="where the port runs")
+    check.add_argument(
+        "--fast", type=fast_names, default=(), metavar="NAME,..",
+        help="of a model: prove the port in these ways, too, those of infer --fast",
+    )  # fmt: skip
     check.add_argument("--quiet", action="store_true")
     check.add_argument("--debug", action="store_true", help="show tracebacks")
     pair_cli.add_verbs(verbs, EXIT_CODES)
@@ -173,6 +178,7 @@ def wrong_combination(args: argparse.Namespace) -> str | None:
         for_pairs = [f"--{name}" for name in ("only", "until") if getattr(args, name) is not None]
         return f"{for_pairs[0]} is for --pair; use --whole to choose the steps of a model" if for_pairs else None
     given = {"a model": args.model, "--input": args.input, "--truth": args.truth, "--max-frames": args.max_frames}
+    given["--fast"] = args.fast or None
     if wrong := [name for name, value in given.items() if value is not None]:
         return f"--pair names networks and inputs in its file; {wrong[0]} does not go with it"
     if args.weights and args.weights.suffix != ".safetensors":
@@ -200,6 +206,7 @@ def make_job(args: argparse.Namespace, work: Path) -> verify.Job:
         raise UsageError(f"--max-frames must be at least 1, found {args.max_frames}.")
     options = own_options(args.model, {name: getattr(args, name) for name in OPTIONS})
     NETWORKS[args.model].check_options(**options)
+    inference_ways(args.fast, "mindspore", args.device, args.model)  # refused now, not by the capture
     frames = verify.read_input(args.input, args.max_frames, args.model, **options)
     return verify.Job(
         model=args.model,
@@ -213,6 +220,7 @@ def make_job(args: argparse.Namespace, work: Path) -> verify.Job:
         whole=args.whole,
         trace_limit=args.trace_limit,
         device=args.device,
+        fast=args.fast,
         quiet=args.quiet,
         input_name=args.input.name,
         truth_name=args.truth.name if args.truth else None,

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,10 +26,7 @@ def whole_file(target: Path | str, lasting: bool = True) -> Iterator[Path]:
     """
     target = Path(target)
     draft = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
-    if not target.parent.is_dir():
-        raise PortError(f"cannot write {target}: the folder {target.parent} does not exist. Create it first.")
-    if target.is_dir():
-        raise PortError(f"cannot write {target}: it is a folder. Name a file.")
+    _check_place(target)
     try:
         yield draft
         if lasting:
@@ -40,6 +38,24 @@ def whole_file(target: Path | str, lasting: bool = True) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # gone already, or the disk has become read-only: the error above says so
             draft.unlink()
+
+
+def check_target(target: Path | str) -> None:
+    """Whether a file can be written there, before work is spent on what goes into it. Raises PortError as `whole_file` does."""
+    target = Path(target)
+    _check_place(target)
+    try:
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise PortError(explain_os_error(error, target)) from error
+
+
+def _check_place(target: Path) -> None:
+    if not target.parent.is_dir():
+        raise PortError(f"cannot write {target}: the folder {target.parent} does not exist. Create it first.")
+    if target.is_dir():
+        raise PortError(f"cannot write {target}: it is a folder. Name a file.")
 
 
 @contextmanager

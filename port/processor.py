@@ -1,10 +1,12 @@
 """What the processor is and can do, as Linux tells it."""
 
+import os
 import platform
 from functools import cache
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
+OF_USE = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # sets of instructions that convolutions are written for
 
 
 def name() -> str:
@@ -16,6 +18,16 @@ def name() -> str:
 def flags() -> frozenset[str]:
     """Names of its instruction sets; empty elsewhere."""
     return frozenset(_told("flags", "Features").split())
+
+
+def instructions() -> list[str]:
+    """Those OF_USE that it has."""
+    return [name for name in OF_USE if name in flags()]
+
+
+def memory() -> int:
+    """Of the machine, in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def has_matrix_units() -> bool:

@@ -183,13 +183,13 @@ def of_layout(x, layout):
 
 
 def timed(kinds, made, one, times):
-    """Seconds of so many calls of one kind, waited for; kinds: those made ready before, by kind."""
-    if one not in kinds:
-        kinds[one] = made(one, times)
-        kinds[one](placed(worker.noise(one.input), one))  # once without counting
+    """Seconds of so many calls of one kind, waited for; kinds: those made ready before, by kind and number."""
+    if (one, times) not in kinds:
+        kinds[one, times] = made(one, times)
+        kinds[one, times](placed(worker.noise(one.input), one))  # once without counting
     x = placed(worker.noise(one.input), one)
     finish(x)
-    return worker.seconds_of(lambda: kinds[one](x))
+    return worker.seconds_of(lambda: kinds[one, times](x))
 
 
 def placed(array, one=None):

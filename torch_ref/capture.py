@@ -4,6 +4,7 @@ import hashlib
 import sys
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 from port.errors import run_command
@@ -12,13 +13,14 @@ from port.parity.capture import (
     capture_arguments,
     chosen_passes,
     idle,
+    inference_ways,
     network_options,
     read_frames,
     run_pass,
     save_weights,
 )
 from port.parity.probe import PASSIVE
-from torch_ref import device
+from torch_ref import device, speed
 from torch_ref.networks import load_network
 
 
@@ -67,7 +69,19 @@ def forward(net, frames, recorder, spec):
     zeros = lambda shape, inputs: inputs[0].new_zeros(shape)  # noqa: E731
     parts = [(name, net.get_submodule(name)) for name in net.facts.REPLACEABLE] if spec.only_whole else ()
     with hooked(net, recorder, modules=not spec.compiled), torch.no_grad(), idle(parts, "forward", recorder, zeros):
-        return to_numpy(net.to(precision(spec))(placed(frames, spec)))[0]
+        if spec.compiled:
+            return streamed(net, placed(frames, spec))  # some ways choose element types themselves
+        return whole(net.to(precision(spec)), placed(frames, spec))
+
+
+def whole(net, lrs):
+    """All frames at the end. (1, t, 3, h, w) -> (t, 3, 4h, 4w)"""
+    return to_numpy(net(lrs))[0]
+
+
+def streamed(net, lrs):
+    """The same as `infer` has them, one by one."""
+    return np.concatenate([to_numpy(frame) for frame in net.frames(lrs)])
 
 
 def described(net):
@@ -108,7 +122,8 @@ def run_one(name, args, frames):
     about = {"model": args.model, "options": options, "backend": device.describe()}
     about |= {"weights": weight_hashes(weights), "modules": described(net)}
     if spec.compiled:
-        net.compile_parts()
+        about["ways"] = inference_ways(args.fast, "torch", args.device, args.model)
+        speed.apply(net, about["ways"], args.device)
     return run_pass(name, args, frames, about, lambda recorder: forward(net, frames, recorder, spec), to_numpy, like)
 
 

@@ -84,7 +84,7 @@ def test_every_convolution_is_recorded(side, weights):
 
 
 def test_convolutions_are_recorded_as_inference_calls_them(side, weights, monkeypatch):
-    """The upsampler's on bands of rows, with a margin of two on either side: what `net(lrs)` would give them is the whole frame."""
+    """The upsampler's on bands of rows, with a margin of two on either side: `net(lrs)` would give them the whole frame."""
     monkeypatch.setattr(vsr, "BAND", SIDE * SIDE // 2)
     bench, net = bench_and_network(side, weights)
     recorded = bench.recorded(bench.timed_network(net, worker.clip(CLIP)))
@@ -123,11 +123,24 @@ def test_the_floor_has_the_layout_of_the_network(weights, ways, layout, monkeypa
 def test_subjects_that_take_a_while(side, weights, kind, monkeypatch):
     monkeypatch.setattr(worker, "REPEATS", 1)
     monkeypatch.setattr(worker, "together", lambda one, count: 1)
-    bench = side.module("bench")
+    bench, taken = side.module("bench"), []
+
+    class Told(bench.Engine):
+        def add_gradients(self, *given, **named):
+            taken.append("gradients")
+            return super().add_gradients(*given, **named)
+
+        def step(self):
+            taken.append("step")
+            return super().step()
+
+    monkeypatch.setattr(bench, "Engine", Told)
     request = {"side": 64} if kind == "peak" else {**CLIP, "frames": 2, "batch": 1}
     run = bench.SUBJECTS[kind](weights)(request)
     found = worker.measured(run, memory.forget_peak, memory.peak_bytes)
     assert found["seconds"] > 0
+    if kind == "training":
+        assert taken == ["gradients", "step"]
     if kind == "peak":
         assert found["matmul"] > 0 and found["convolution"] > 0
     if kind == "training-floor":
@@ -279,12 +292,17 @@ def test_the_suite_is_timed(claim, code, word, monkeypatch, tmp_path, capfd):
         (["--frameworks", "jax"], 2, "no framework 'jax'"),
         (["--frameworks", "mindspore", "--device", "cuda"], 2, "--device cuda is for torch"),
         (["--report", "bench.html"], 2, "ends in .md"),
+        (["--report", "a_folder.md"], 3, "a_folder.md: it is a folder"),
+        (["--report", "w.bin/bench.md"], 3, "w.bin"),
         (["--weights", "net.ckpt"], 2, ".pth or .safetensors"),
         (["--weights", "absent.pth"], 3, "no weights file absent.pth"),
     ],
 )
 def test_mistakes_of_the_user(flags, code, says, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(bench_cli, "measure", None)  # nothing of these comes so far
+    (tmp_path / "a_folder.md").mkdir()
+    (tmp_path / "w.bin").touch()
     assert cli.main(["bench", *flags]) == code
     assert says in capsys.readouterr().err
 

@@ -43,7 +43,10 @@ def test_scores_are_near_the_exact_ones_and_apart_from_them(tmp_path, monkeypatc
         assert module.main(words) == 0
         return json.loads(capsys.readouterr().out)
 
+    calls = []
+    monkeypatch.setattr(tf32_score, "rounded", lambda x, own=tf32_score.rounded: calls.append(1) or own(x))
     exact, coarse = score(evaluate), score(tf32_score)
+    assert len(calls) == 2 * 95  # input and weight of each of the convolutions that test_operators.py counts
     assert coarse["resumed"] == 0  # though the exact score of that clip lies there
     assert functional.conv2d is tf32_score.exact
     # One layer of ten bits changes pictures by some 5e-4 of their rms at most, and by no less than a thousandth of that

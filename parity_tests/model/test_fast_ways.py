@@ -261,7 +261,9 @@ def test_16_bits_reach_to_the_end_of_the_upsampler(side, make_ttvsr, seeded):
 def test_a_run_is_known_by_what_it_takes():
     """Windows and scores of another way are not mixed with these."""
     assert speed.taken([], "torch", "cpu") != speed.taken(["none"], "torch", "cpu")
-    assert speed.taken(["channels_last", "keep_memory"], "torch", "cpu") == ["channels_last", "keep_memory"]
+    same = ([], ["channels_last"], ["channels_last", "keep_memory"], ["keep_memory", "keep_memory"])
+    assert {tuple(speed.taken(names, "torch", "cpu")) for names in same} == {("keep_memory", "channels_last")}
+    assert speed.taken(["winograd", "together"], "torch", "cpu") == speed.taken(["together", "winograd"], "torch", "cpu")
     assert speed.taken([], "mindspore", "cpu") == []
 
 

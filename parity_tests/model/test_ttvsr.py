@@ -466,23 +466,28 @@ def test_compiled_parts_of_the_port_give_the_same(make_ttvsr, seeded):
 
 
 @pytest.mark.slow
-def test_compiled_parts_of_the_reference_give_the_same(make_ttvsr, seeded, monkeypatch):
-    """Traced by PyTorch's compiler, run by its own kernels: generating C++ takes three minutes for the same four parts."""
-    torch = pytest.importorskip("torch")
+@pytest.mark.parametrize("way", ["compile", "cuda_graphs"])
+def test_compiled_parts_of_the_reference_give_the_same(make_ttvsr, seeded, monkeypatch, way):
+    """Traced by PyTorch's compiler as `infer` has it, run by its own kernels: generating C++ takes three minutes for the same
+    four parts, and recording their launches takes a GPU."""
+    import torch
+
+    from torch_ref import speed
+
     side, frames = COLUMNS["torch_ref"](), clip(seeded, t=3)
     net = make_ttvsr(keyframe_stride=1)[0]
     eager = run(side, net, frames)
     traced = []
 
-    def backend(graph, example_inputs):
+    def backend(graph, example_inputs, **options):
+        assert options == ({"mode": "reduce-overhead"} if way == "cuda_graphs" else {})
         traced.append({node.target for node in graph.graph.nodes})
         return graph.forward
 
     torch._dynamo.reset()
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
-    net.compile_parts()
-    with torch.no_grad():
-        compiled = run(side, net, frames)
+    speed.WAYS[way](net, "cpu")
+    compiled = np.stack([side.array(frame) for frame in net.frames(side.tensor(frames))], axis=1)
     torch._dynamo.reset()
     assert len(traced) >= 4  # flow, features, trunk, upsampler
     assert any("grid_sampler" in str(target) or "grid_sample" in str(target) for graph in traced for target in graph)

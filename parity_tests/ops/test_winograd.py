@@ -141,9 +141,20 @@ def test_only_float32_is_changed(side):
 def test_what_cannot_be_compiled_says_why(compiler, says, monkeypatch, tmp_path):
     monkeypatch.setenv("CC", compiler)
     monkeypatch.setattr(build, "COMPILED", tmp_path)
-    with pytest.raises(PortError, match=f"winograd.c cannot be compiled: .*{says}.*--fast winograd"):
+    with pytest.raises(PortError, match=f"winograd.c cannot be compiled and loaded: .*{says}.*--fast winograd"):
         build.library.__wrapped__("winograd")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_library_that_cannot_be_loaded_says_why(monkeypatch, tmp_path):
+    """Made for another machine, or kept where nothing may be executed: no traceback from ctypes."""
+    compiler = tmp_path / "cc-of-another-machine"
+    compiler.write_text('#!/bin/sh\nwhile [ $# -gt 1 ] && [ "$1" != -o ]; do shift; done\n[ "$1" != -o ] || echo none > "$2"\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", str(compiler))
+    monkeypatch.setattr(build, "COMPILED", tmp_path / "native")
+    with pytest.raises(PortError, match=r"cannot be compiled and loaded: .*(ELF|too short).*--fast winograd"):
+        build.library.__wrapped__("winograd")
 
 
 def test_another_compiler_makes_another_library(monkeypatch, tmp_path):

@@ -2,7 +2,7 @@
 
 place      what is measured there
 main       the clip that was asked for, in all rounds
-small      the same number of frames at 176x144, the reference and the plain transcription
+small      the same number of frames at 176x144, of the reference alone
 growth     shorter clips, once each
 training   a small crop, in all rounds
 full       100 frames, once, each in a new process
@@ -111,7 +111,7 @@ def _steps(options: Options) -> Iterator[Step]:
         yield Step(framework, subject, "main", {"side": options.peak_side})
     yield from _rounds("main", TURNS, _clip(options.frames, options.size), options.rounds)
     if options.small:
-        turns = [turn for turn in TURNS if turn[0] == TORCH and turn[1] in ("network", "fast", "plain")]
+        turns = [turn for turn in TURNS if turn[0] == TORCH and turn[1] in ("network", "fast", "plain", "floor")]
         yield from _rounds("small", turns, _clip(options.frames, SMALL_SIZE), options.rounds)
     for frames in lengths(options.frames):
         for framework in FRAMEWORKS:
@@ -120,7 +120,7 @@ def _steps(options: Options) -> Iterator[Step]:
     yield from _rounds("training", TRAINING_TURNS, crop, options.rounds)
     if options.full:
         for framework, subject in TURNS:
-            if subject in ("network", "plain") or (options.launched and subject in ("fast", "half")):
+            if subject in ("network", "plain", "floor") or (options.launched and subject in ("fast", "half")):
                 # Warmed up on a short clip: a second run of this one would take as long again.
                 yield Step(framework, subject, "full", _clip(SHORTEST, options.size), False, "full")
                 yield Step(framework, subject, "full", _clip(FULL_FRAMES, options.size), True, "full")

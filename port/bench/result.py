@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from port import processor
 from port.allocator import KEEP_MEMORY
 from port.bench.figures import Row, find, growth
 from port.bench.goals import STATED, judge
@@ -16,8 +17,9 @@ from port.parity.overhead import cores
 from port.processes import SPINNING
 from port.weights.ttvsr import TTVSRConfig
 
-SCHEMA = 1
+SCHEMA = 2
 # Variables that change times
+FLOORS = {"main": "floor", "small": "floor", "full": "floor", "training": "training-floor"}  # place -> what counted there
 SETTINGS = ("ONEDNN_MAX_CPU_ISA", "OMP_NUM_THREADS", SPINNING, *KEEP_MEMORY)
 
 
@@ -41,7 +43,7 @@ def summed_up(rows: Sequence[Row], config: TTVSRConfig, suite: Mapping[str, Any]
 
 def check_floors(rows: Sequence[Row]) -> None:
     """The port calls the convolutions that the reference calls; otherwise one of the two records them incompletely."""
-    for subject, place in (("floor", "main"), ("training-floor", "training")):
+    for place, subject in FLOORS.items():
         counts = {name: row["operations"] for name in FRAMEWORKS if (row := find(rows, name, subject, place))}
         if len(set(counts.values())) > 1:
             found = ", ".join(f"{name} {count}" for name, count in counts.items())
@@ -52,28 +54,33 @@ def check_floors(rows: Sequence[Row]) -> None:
 
 
 def used(rows: Sequence[Row], framework: str) -> dict[str, Any] | None:
-    """What the machine does at best, operations of the main clip's convolutions, and the share of the best they are done at.
+    """What the machine does at best, and for every place the convolutions' operations and the share of the best by subject.
 
     The best is the faster of the large matrix product and the large convolution, and named. None where it was not measured;
-    operations and shares are left out where the floor was not.
+    places whose floor was not are left out.
     """
-    peak, floor = find(rows, framework, "peak", "main"), find(rows, framework, "floor", "main")
+    peak = find(rows, framework, "peak", "main")
     if peak is None:
         return None
     best = max(("matmul", "convolution"), key=lambda name: peak[name])
-    found = {"best": best, "matmul_per_second": peak["matmul"], "convolution_per_second": peak["convolution"]}
+    found = {place: one for place in FLOORS if (one := _done_at(rows, framework, place, peak[best]))}
+    return {"best": best, "matmul_per_second": peak["matmul"], "convolution_per_second": peak["convolution"], "places": found}
+
+
+def _done_at(rows: Sequence[Row], framework: str, place: str, best: float) -> dict[str, Any] | None:
+    """Operations of the convolutions there, and by every subject the share of `best`, which is operations a second."""
+    floor = find(rows, framework, FLOORS[place], place)
     if floor is None:
-        return found
-    found |= {name: floor[name] for name in ("operations", "calls", "kinds")}
-    for subject in ("network", "fast", "half", "plain", "floor"):
-        if row := find(rows, framework, subject, "main"):
-            found[f"{subject}_share"] = floor["operations"] / median(row["seconds"]) / peak[best]
-    return found
+        return None
+    own = [row for row in rows if (row["framework"], row.get("place")) == (framework, place) and row["subject"] != "peak"]
+    shares = {row["subject"]: floor["operations"] / median(row["seconds"]) / best for row in own}
+    return {**{name: floor[name] for name in ("operations", "calls", "kinds", "frames", "height", "width")}, "shares": shares}
 
 
-def machine() -> dict[str, str]:
+def machine() -> dict[str, Any]:
     """Where it was measured; the command stands in the result itself, as it is to be given again."""
-    return {name: value for name, value in environment().items() if name != "command"}
+    told = {name: value for name, value in environment().items() if name != "command"}
+    return {**told, "instructions": processor.instructions(), "memory": processor.memory()}
 
 
 def settings() -> dict[str, str]:

@@ -53,11 +53,11 @@ def fast_names(text: str) -> tuple[str, ...]:
 
 
 def taken(names: Sequence[str], framework: str, device: str) -> list[str]:
-    """What is named, and the defaults that go with it: what the numbers of a run depend on."""
-    named = list(dict.fromkeys(names))
+    """What is named, and the defaults that go with it, in the order of MODES: what the numbers of a run depend on."""
+    named = set(names)
     usual = () if NONE in named else DEFAULTS.get((framework, device), ())
-    excluded = {name for pair in EXCLUDE if set(pair) & set(named) for name in pair}
-    return named + [name for name in usual if name not in named and name not in excluded]
+    excluded = {name for pair in EXCLUDE if set(pair) & named for name in pair}
+    return [name for name in MODES if name in named or name in set(usual) - excluded]
 
 
 def chosen(names: Sequence[str], framework: str, device: str, network: str) -> list[str]:

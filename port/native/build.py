@@ -1,5 +1,6 @@
 """Compile a file of this folder for the machine at hand, once."""
 
+import ctypes
 import hashlib
 import os
 import shlex
@@ -34,7 +35,9 @@ def library(name: str) -> Path:
         if not target.is_file():
             COMPILED.mkdir(parents=True, exist_ok=True)
             with whole_file(target, lasting=False) as draft:
-                subprocess.run([*compiler, *COMPILE, "-o", draft, source], check=True, capture_output=True, timeout=SECONDS)
+                words = [*compiler, *COMPILE, "-o", draft, source]
+                subprocess.run(words, check=True, capture_output=True, timeout=SECONDS)
+        ctypes.CDLL(str(target))  # the columns load it by their own means, which say less where that fails
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
         raise _not_made(source, f"{compiler[0]} ended with {error.returncode} and said: {said[-1]}") from error
@@ -45,5 +48,6 @@ def library(name: str) -> Path:
 
 def _not_made(source: Path, why: str) -> PortError:
     return PortError(
-        f"{source.name} cannot be compiled: {why}. Install gcc with OpenMP, or do without what needs it (--fast {source.stem})."
+        f"{source.name} cannot be compiled and loaded: {why}. Install gcc with OpenMP, or do without what needs it "
+        f"(--fast {source.stem})."
     )

@@ -8,7 +8,7 @@ import hashlib
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ import numpy as np
 from port import console, processor
 from port.errors import PortError, UsageError
 from port.files import make_folder
+from port.models.speed import NONE, TOGETHER, chosen, fast_names
 from port.models.table import NETWORKS, OPTIONS, own_options
 from port.parity.recorder import Plan, Recorder
 from port.parity.trace import Trace, TraceWriter
@@ -34,6 +35,7 @@ class Pass:
 
     needs_reference  it reads the trace of another run
     only_whole       it computes in earnest only in the steps stored whole, see `idle`
+    compiled         it runs as `infer` runs it, in the ways of --fast
     """
 
     plan: Callable[[frozenset[str]], Plan]
@@ -55,7 +57,7 @@ PASSES = {
     "forced": Pass(lambda steps: Plan("all", whole_steps=steps, only_whole=True)),
     # the network's own values, the reference's decisions
     "imposed": Pass(lambda steps: Plan("decisions", whole_values=DECISION_SOURCES)),
-    # compiled parts: no hook fires inside, so only what lies between them is recorded
+    # as `infer` runs it: parts compiled, frame by frame; no hook fires inside, so only what lies between them is recorded
     "compiled": Pass(
         lambda steps: Plan("decisions", frozenset({"value", "decision"}), whole_values=DECISION_SOURCES), compiled=True
     ),
@@ -80,6 +82,9 @@ def capture_arguments(prog: str, devices: tuple[str, ...]) -> argparse.ArgumentP
     parser.add_argument("--device", default=devices[0], choices=devices)
     parser.add_argument("--keyframe-stride", type=int, help="frames between keyframes (default: the network's)")
     parser.add_argument("--token-stride", type=int, help="pixels along the side of a token (default: the network's)")
+    parser.add_argument(
+        "--fast", type=fast_names, default=(), metavar="NAME,..", help="ways of the pass `compiled`, those of infer --fast"
+    )
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
@@ -108,6 +113,20 @@ def network_options(args: argparse.Namespace) -> dict[str, int]:
     """The constructor arguments given on the command line. Raises PortError for one that the network does not have."""
     given = {name: getattr(args, name) for name in OPTIONS}
     return own_options(args.model, {name: value for name, value in given.items() if value is not None})
+
+
+def inference_ways(names: Sequence[str], framework: str, device: str, model: str) -> tuple[str, ...]:
+    """Ways of the pass `compiled`: those that `infer --fast` would take, but for the default of directions together.
+
+    Raises UsageError for a way that cannot be had, and for directions together: their steps are others than the reference's.
+    """
+    if TOGETHER in names:
+        raise UsageError(
+            f"--fast {TOGETHER} takes other steps than the reference, so their values cannot be laid side by side. "
+            "Leave it out; what it changes stands in docs/speed-modes.md."
+        )
+    usual = (name for name in chosen(names, framework, device, model) if name not in (TOGETHER, NONE))
+    return (NONE, *usual, *(["compiled"] if framework == "mindspore" and "compiled" not in names else []))
 
 
 def read_frames(path: Path) -> np.ndarray:

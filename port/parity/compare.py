@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from port.models.speed import NONE
 from port.parity.decisions import DecisionCount, judge_decision
 from port.parity.measure import EXTRA, Row, difference, error_ratio, finite, mismatch, rms
 from port.parity.ratio import judge_row
@@ -165,11 +166,16 @@ def _unfit(reference: Trace, truth: Trace, site: str) -> str | None:
 def compare_compiled(
     reference: Trace, truth: Trace, imposed: Trace, compiled: Trace, limits: Tolerances, sources: Mapping[str, str]
 ) -> Stage:
-    """The port's compiled parts beside its eager run, the same decisions imposed on both; judged as the eager run is.
+    """The port as `infer` runs it beside its eager run, the same decisions imposed on both; judged as the eager run is.
 
     max_abs and relative are those between compiled and eager, the ratio is that of the compiled run's error against float64.
     """
-    stage = Stage("compiled", f"rms error of the compiled run against float64 <= {limits.ratio_rms:g} x the reference's own")
+    ways = ", ".join(way for way in compiled.about.get("ways", ()) if way != NONE)
+    stage = Stage(
+        "compiled",
+        f"rms error of the run as infer makes it{f' ({ways})' if ways else ''} against float64 <= {limits.ratio_rms:g} x the "
+        "reference's own",
+    )
     visible = [site.name for site in imposed.sites.values() if site.kind == "value" and site.name in reference.sites]
     for row in _rows(imposed, compiled, sources, stage, visible):
         stage.rows.append(row)

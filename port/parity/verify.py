@@ -40,6 +40,7 @@ class Job:
     training_steps                   optimiser steps on a patch of the clip, gradients included; 0: none
     whole                            steps compared module by module from the start; None: enough for every module
     reference_command, port_command  how the two captures are started; a broken port is tested by giving another one
+    fast                             ways in which the port runs as `infer` runs it, see port/models/speed.py
     reuse_reference                  the work folder holds the reference's traces already: several ports, one reference
     """
 
@@ -54,6 +55,7 @@ class Job:
     whole: str | None = None
     trace_limit: float = 8.0
     device: str = "cpu"
+    fast: Sequence[str] = ()
     quiet: bool = False
     input_name: str = ""
     truth_name: str | None = None
@@ -178,7 +180,7 @@ def capture_port(job: Job, whole: str) -> None:
 def capture_side(job: Job, whole: str, passes: str) -> None:
     """Runs of the port, fed from the reference's trace."""
     start = time.perf_counter()
-    extra = [*reference_flag(job), "--device", job.device]
+    extra = [*reference_flag(job), "--device", job.device, *(["--fast", ",".join(job.fast)] if job.fast else [])]
     _capture(job, job.port_command, job.work / "port.ckpt", "port", passes, whole, extra)
     job.seconds["port"] = job.seconds.get("port", 0) + time.perf_counter() - start
 

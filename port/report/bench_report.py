@@ -18,7 +18,7 @@ WIDTH = 140  # characters, where that is no terminal
 TIMES = ("framework", "subject", "clip", "seconds", "seconds per frame", "peak memory", "rounds")
 GOALS = ("goal", "ratio or figure", "wanted", "")
 RATIOS = ("ratio", "median (lowest .. highest)")
-OPERATIONS = ("framework", "subject", "operations", "share of the measured peak")
+OPERATIONS = ("framework", "clip", "subject", "operations", "share of the measured peak")
 GROWTH = ("framework", "line", "off by at most", "quadratic", "off by at most", "per frame, longest by shortest")
 SUBJECTS = {
     "network": "whole network", "fast": "whole network, --fast", "half": "whole network, bfloat16",
@@ -98,7 +98,7 @@ def tables(result: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str], list
     yield "Growth with the number of frames", GROWTH, [
         growth_row(name, one) for name, one in result["growth"].items()
     ]  # fmt: skip
-    yield "Operations of the main clip", OPERATIONS, [
+    yield "Operations", OPERATIONS, [
         row for name, one in result["operations"].items() for row in operation_rows(name, one)
     ]  # fmt: skip
 
@@ -119,12 +119,9 @@ def value_of(goal: Mapping[str, Any]) -> str:
 
 def time_row(row: Mapping[str, Any]) -> tuple[str, ...]:
     """One line of the table of times."""
-    seconds, clip = row["seconds"], NOTHING
-    frames = NOTHING
+    seconds, clip, frames = row["seconds"], NOTHING, NOTHING
     if "height" in row:
-        clip = f"{row['frames']} of {row['width']}x{row['height']}" + (
-            f", batch {row['batch']}" if "batch" in row else ""
-        )
+        clip = clip_of(row) + (f", batch {row['batch']}" if "batch" in row else "")
         frames = f"{median(seconds) / row['frames']:.3g}" if "batch" not in row else NOTHING
     held = row["peaks"] if "floor" not in row["subject"] and row["peaks"] and None not in row["peaks"] else None
     name = FRAMEWORKS.get(row["framework"], "both")
@@ -132,6 +129,10 @@ def time_row(row: Mapping[str, Any]) -> tuple[str, ...]:
         name, SUBJECTS[row["subject"]], clip, spread([median(seconds), min(seconds), max(seconds)]), frames,
         f"{max(held) / MIB:.0f} MiB" if held else NOTHING, str(len(seconds)),
     )  # fmt: skip
+
+
+def clip_of(about: Mapping[str, Any]) -> str:
+    return f"{about['frames']} of {about['width']}x{about['height']}"
 
 
 def growth_row(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
@@ -151,16 +152,16 @@ def growth_row(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def operation_rows(name: str, found: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Counted operations and the share of the peak at which each subject does them."""
+    """Counted operations of every clip, and the share of the peak at which each subject does them."""
     best, rate = found["best"], found[f"{found['best']}_per_second"] / 1e9
     what = {"matmul": "matrix product", "convolution": "convolution"}[best]
     return [
         (
-            FRAMEWORKS[name], SUBJECTS[subject], f"{found['operations'] / 1e9:.1f} G in {found['calls']} convolutions",
-            f"{found[f'{subject}_share']:.0%} of {rate:.0f} G/s ({what})",
+            FRAMEWORKS[name], clip_of(one), SUBJECTS[subject],
+            f"{one['operations'] / 1e9:.1f} G in {one['calls']} convolutions", f"{share:.0%} of {rate:.0f} G/s ({what})",
         )
-        for subject in ("network", "fast", "half", "plain", "floor")
-        if f"{subject}_share" in found
+        for one in found["places"].values()
+        for subject, share in one["shares"].items()
     ]  # fmt: skip
 
 
@@ -172,10 +173,10 @@ def remarks(result: Mapping[str, Any]) -> list[str]:
             f"{FRAMEWORKS[name]} at best: a large matrix product {found['matmul_per_second'] / 1e9:.0f} G operations a second, "
             f"a large convolution {found['convolution_per_second'] / 1e9:.0f} G; shares refer to the faster one."
         )
-    if any("fast_share" in found for found in result["operations"].values()):
+    if any(row["subject"] == "fast" for row in result["rows"]):
         said.append(
-            "Operations are those of the convolutions as they are defined. Winograd's algorithm (--fast winograd) gets the same "
-            "result by fewer, so its share can exceed 100 %."
+            "Operations are those of the convolutions as they are defined. Winograd's algorithm (--fast winograd) gets the "
+            "same result by fewer, so its share can exceed 100 %."
         )
     if suite := result["suite"]:
         outcome = "passed" if suite["passed"] else "did NOT pass"
@@ -194,7 +195,8 @@ def places(result: Mapping[str, Any]) -> list[str]:
     own = result["environment"]
     backends = {row["framework"]: row["backend"] for row in result["rows"] if "backend" in row}
     lines = [
-        f"{own['processor']}, {own['cores']} cores, {own['platform']}, Python {own['python']}, numpy {own['numpy']}"
+        f"{own['processor']} ({', '.join(own['instructions']) or 'instructions unknown'}), {own['cores']} cores, "
+        f"{own['memory'] / (1 << 30):.0f} GiB, {own['platform']}, Python {own['python']}, numpy {own['numpy']}"
     ]
     for name, backend in backends.items():
         rest = ", ".join(

@@ -100,6 +100,7 @@ def identity(run: Run) -> dict:
         "--device": args.device,
         "--dtype": args.dtype,
         "--fast": ",".join(taken(args.fast, run.framework, args.device)) or "nothing",
+        "--eager": args.eager,
         "--model": args.model,
         "--keyframe-stride": args.keyframe_stride,
         "--token-stride": args.token_stride,
