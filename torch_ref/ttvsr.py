@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from port.allocator import give_back_freed_memory
 from port.models import ttvsr as facts
-from port.models.vsr import spans
+from port.models.vsr import enlarged_at_once, spans
 from torch_ref.blocks import ResidualTrunk
 from torch_ref.device import capacity
 from torch_ref.ltam import LTAM, Keyframes
@@ -83,10 +83,15 @@ class TTVSR(VideoSR):
         for i, both in self._propagate("bwd", BothWays(feats), steps, self._forward_keyframes(t), in_place):
             self.probe.step(f"fwd.{i:02d}")
             kept["bwd", t - 1 - i], kept["fwd", i] = both.chunk(2)
-        for i in range(t):
-            self.probe.step(f"up.{i:02d}")
-            taken = kept.pop(("bwd", i)), feats.pop(i), kept.pop(("fwd", i)), lrs[:, i]
-            yield self.probe("frame", self._upsampled(in_place, *taken))
+        n, _, _, h, w = lrs.shape
+        for first, end in enlarged_at_once(t, n * h * w, capacity()):
+            self.probe.step(f"up.{first:02d}")
+            taken = [(kept.pop(("bwd", i)), feats.pop(i), kept.pop(("fwd", i)), lrs[:, i]) for i in range(first, end)]
+            enlarged = self._upsampled(in_place, *map(torch.cat, zip(*taken, strict=True)))
+            for i, frame in enumerate(enlarged.split(n), first):
+                if i > first:
+                    self.probe.step(f"up.{i:02d}")
+                yield self.probe("frame", frame)
 
     def _features(self, lrs, in_place=False):
         """Of every frame, a few at a time, or of a long clip when they are asked for. (n, t, 3, h, w) -> frame: (n, c, h, w)"""

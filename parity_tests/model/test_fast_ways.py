@@ -138,6 +138,26 @@ def test_directions_together_are_those_apart(side, net, seeded, monkeypatch, n):
     assert worst(apart, out) <= 5e-6
 
 
+def test_frames_are_enlarged_together_where_all_are_known(side, net, seeded, monkeypatch):
+    """Five of them in runs of two and three, in their order; one after the other where they are too large for that."""
+    frames, calls = clip(seeded, n=2, t=5), []
+    apart = run(side, net, frames)
+    handle = net.conv_last.register_forward_hook(lambda *_: calls.append(1))
+    try:
+        for band, times in ((3 * 2 * 64 * 64, 2), (2 * 64 * 64, 5), (32 * 64, 10)):  # the last: every frame in two bands
+            monkeypatch.setattr(vsr, "BAND", band)
+            monkeypatch.setattr(net, "directions", "together")
+            calls.clear()
+            seen = Recorded(side)
+            net.watch(seen)
+            out = streamed(side, net, frames)
+            assert worst(apart, out) <= 5e-6 and len(calls) == times
+            assert [label for label in seen.steps if label.startswith("up.")] == [f"up.{i:02d}" for i in range(5)]
+            assert all(np.array_equal(seen.values[f"up.{i:02d}/frame"], out[:, i]) for i in range(5))
+    finally:
+        handle.remove()
+
+
 def test_directions_together_in_double_precision(make_ttvsr, seeded, monkeypatch):
     """Five frames with keyframes at every other: 1e-16 per operation, a few hundred in a row."""
     import torch
@@ -186,8 +206,8 @@ def test_a_device_has_its_defaults():
 
 
 def test_a_default_gives_way_to_what_excludes_it_and_to_none():
-    assert speed.chosen(["winograd"], "torch", "cpu", "ttvsr") == ["winograd", "keep_memory"]
-    assert speed.chosen(["together"], "torch", "cpu", "ttvsr") == ["together", "keep_memory", "channels_last"]
+    assert speed.chosen(["winograd"], "torch", "cpu", "ttvsr") == ["keep_memory", "winograd"]
+    assert speed.chosen(["together"], "torch", "cpu", "ttvsr") == ["keep_memory", "channels_last", "together"]
     assert speed.chosen(["none"], "torch", "cpu", "ttvsr") == ["none"]
     assert speed.chosen(["none", "together"], "torch", "cpu", "ttvsr") == ["none", "together"]
 

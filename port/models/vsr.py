@@ -22,7 +22,16 @@ def spans(count: int, pixels: int, capacity: int = 1) -> list[tuple[int, int]]:
     capacity: times CHUNK, 1 on a CPU and CAPACITY elsewhere. Runs differ by one frame at most, so that compiled parts meet
     two shapes and no more; a frame is never cut.
     """
-    runs = -(-count // max(1, capacity * CHUNK // pixels))
+    return _evenly(count, max(1, capacity * CHUNK // pixels))
+
+
+def enlarged_at_once(count: int, pixels: int, capacity: int = 1) -> list[tuple[int, int]]:
+    """The same for the upsampler, where all frames are known before the first is enlarged: runs of at most BAND pixels."""
+    return _evenly(count, max(1, capacity * BAND // pixels))
+
+
+def _evenly(count: int, most: int) -> list[tuple[int, int]]:
+    runs = -(-count // most)
     return [(count * k // runs, count * (k + 1) // runs) for k in range(runs)]
 
 
