@@ -23,7 +23,7 @@ STAGES = {  # key in report.json -> (title, what it shows)
     ),
     "compiled": (
         "Compiled against eager",
-        "The port as `infer` runs it, parts compiled and frames handed out one by one, is compared with its own run "
+        "The port as infer runs it, parts compiled and frames handed out one by one, is compared with its own run "
         "operation by operation.",
     ),
     "end_to_end": (
