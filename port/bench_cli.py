@@ -19,7 +19,7 @@ from port.files import check_target, make_folder
 from port.models import speed
 from port.models.speed import MODES, fast_names
 from port.models.ttvsr import NUM_BLOCKS, OFFICIAL_CHANNELS, least_side
-from port.native.build import library
+from port.native.build import build_for
 from port.processor import has_matrix_units
 from port.report.bench_report import show, write_bench_report
 from port.train.initial import initial_weights
@@ -147,8 +147,7 @@ def fast_ways(args: argparse.Namespace, frameworks: Sequence[str]) -> dict[str, 
     found = {name: tuple(way for way in args.fast if name in MODES[way].where) for name in frameworks}
     for name, ways in found.items():
         speed.chosen(ways, name, place_of(name, args), "ttvsr")
-    if "winograd" in args.fast:
-        library("winograd")  # compiled before anything is measured
+    build_for(args.fast)  # before anything is measured
     return found
 
 

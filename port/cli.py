@@ -30,6 +30,7 @@ from port.files import make_folder
 from port.models.speed import fast_names
 from port.models.table import NETWORKS, OPTIONS, own_options
 from port.models.vsr import SCALE
+from port.native.build import build_for
 from port.parity import verify
 from port.parity.capture import gigabytes, inference_ways
 from port.report.diff import diff_lines, make_diff, read_earlier
@@ -206,7 +207,8 @@ def make_job(args: argparse.Namespace, work: Path) -> verify.Job:
         raise UsageError(f"--max-frames must be at least 1, found {args.max_frames}.")
     options = own_options(args.model, {name: getattr(args, name) for name in OPTIONS})
     NETWORKS[args.model].check_options(**options)
-    inference_ways(args.fast, "mindspore", args.device, args.model)  # refused now, not by the capture
+    inference_ways(args.fast, "mindspore", args.device, args.model)  # refused now, not by the last of the captures
+    build_for(args.fast)
     frames = verify.read_input(args.input, args.max_frames, args.model, **options)
     return verify.Job(
         model=args.model,

@@ -107,7 +107,6 @@ def main(argv=None):
 def run(args):
     """All passes asked for. -> 0, or 3 when a run broke off"""
     passes = chosen_passes(args)
-    device.select(args.device)
     frames = read_frames(args.input)
     complete = [run_one(name, args, frames) for name in passes]
     return 0 if all(complete) else 3
@@ -115,6 +114,7 @@ def run(args):
 
 def run_one(name, args, frames):
     """One pass of a fresh network. -> whether it went through"""
+    device.select(args.device)  # anew: a way of the pass before may have changed what holds for the whole process
     net, spec = load_network(args.model, args.weights, **network_options(args)), PASSES[name]
     weights = weights_of(net, args.model)
     save_weights(args.out / name, weights)

@@ -52,3 +52,9 @@ def test_scores_are_near_the_exact_ones_and_apart_from_them(tmp_path, monkeypatc
     # One layer of ten bits changes pictures by some 5e-4 of their rms at most, and by no less than a thousandth of that
     assert 1e-7 < abs(coarse["mean"]["psnr"] - exact["mean"]["psnr"]) < 0.1
     assert score(evaluate)["mean"]["psnr"] == pytest.approx(exact["mean"]["psnr"], abs=1e-9)
+
+
+def test_other_convolutions_than_pytorchs_are_refused(capsys):
+    words = ["--weights", "w", "--dataset", "vid4", "--root", "r", "--fast", "channels_last,winograd"]
+    assert tf32_score.main(words) == 2
+    assert "--fast winograd does not go with TF32" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import sys
 import torch
 from torch.nn import functional
 
-from port.errors import run_command
+from port.errors import UsageError, run_command
 from port.evaluate.arguments import evaluate_arguments
 from port.evaluate.run import run_evaluation
 from torch_ref import device
@@ -47,12 +47,15 @@ def describe():
 
 
 def parse(argv=None):
-    return evaluate_arguments("python -m parity_tests.bench.tf32_score", ("cpu",), argv)
+    """Raises UsageError for ways whose convolutions are others than PyTorch's, or in other types."""
+    args = evaluate_arguments("python -m parity_tests.bench.tf32_score", ("cpu",), argv)
+    if wrong := set(args.fast) - {"none", "keep_memory", "channels_last"}:
+        raise UsageError(f"--fast {wrong.pop()} does not go with TF32 played through. Leave it out.")
+    return args
 
 
 def main(argv=None):
-    args = parse(argv)
-    return run_command(lambda: run(args), args.debug)
+    return run_command(lambda: run(parse(argv)), debug=False)
 
 
 if __name__ == "__main__":

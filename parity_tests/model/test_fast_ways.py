@@ -11,6 +11,7 @@ from parity_tests.ops.both import AGREEMENT, COLUMNS, Recorded, worst
 from port.errors import PortError, UsageError
 from port.models import speed, ttvsr, vsr
 from port.native import build
+from port.parity.capture import PASSES
 
 
 @pytest.fixture
@@ -106,6 +107,18 @@ def test_a_frame_enlarged_in_bands_is_the_same(side, net, seeded, monkeypatch, m
     assert (worst(whole, streamed(side, net, frames)) <= 5e-6) is agree
 
 
+def test_the_pass_compiled_runs_as_inference_does(side, net, seeded, monkeypatch):
+    """Its frames are enlarged in bands of rows, which those of `net(lrs)` never are."""
+    frames, calls = clip(seeded, t=2), []
+    monkeypatch.setattr(vsr, "BAND", 32 * 64)
+    handle = net.conv_last.register_forward_hook(lambda *_: calls.append(1))
+    try:
+        found = side.module("capture").forward(net, frames, Recorded(side), PASSES["compiled"])
+    finally:
+        handle.remove()
+    assert len(calls) == 2 * 2 and np.array_equal(found, streamed(side, net, frames)[0])
+
+
 def test_features_of_a_long_clip_are_computed_for_each_direction(side, net, seeded, monkeypatch):
     """The same values, without being kept; a clip one number shorter keeps them."""
     frames, calls = clip(seeded, t=4), []
@@ -139,14 +152,17 @@ def test_directions_together_are_those_apart(side, net, seeded, monkeypatch, n):
 
 
 def test_frames_are_enlarged_together_where_all_are_known(side, net, seeded, monkeypatch):
-    """Five of them in runs of two and three, in their order; one after the other where they are too large for that."""
+    """Five of them in runs of two and three, in their order; one after the other on a CPU, or where they are too large."""
     frames, calls = clip(seeded, n=2, t=5), []
     apart = run(side, net, frames)
     handle = net.conv_last.register_forward_hook(lambda *_: calls.append(1))
+    monkeypatch.setattr(net, "directions", "together")
     try:
-        for band, times in ((3 * 2 * 64 * 64, 2), (2 * 64 * 64, 5), (32 * 64, 10)):  # the last: every frame in two bands
+        # frames enlarged at once: one, three, one; one, in two bands
+        for capacity, band, times in ((1, 10**6, 5), (2, 3 * 64 * 64, 2), (2, 64 * 64, 5), (2, 16 * 64, 10)):
             monkeypatch.setattr(vsr, "BAND", band)
-            monkeypatch.setattr(net, "directions", "together")
+            for module in ("ttvsr", "vsr"):
+                monkeypatch.setattr(side.module(module), "capacity", lambda capacity=capacity: capacity)
             calls.clear()
             seen = Recorded(side)
             net.watch(seen)

@@ -8,6 +8,7 @@ import sys
 import time
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -15,8 +16,10 @@ import pytest
 
 from parity_tests.stream.standin import Calls, infer
 from port.errors import INTERRUPTED, PortError, UsageError
+from port.stream.arguments import infer_arguments
 from port.stream.job import Job
 from port.stream.pieces import read_piece, write_piece
+from port.stream.run import ways_of
 from port.video.read import read_clip
 from port.video.write import write_clip
 
@@ -120,8 +123,6 @@ def test_another_job_is_refused_and_begun_anew_on_request(clip, tmp_path):
         infer(source, out, *WINDOWS, "--keyframe-stride", 2)
     with pytest.raises(UsageError, match="--window was 6, is 5"):
         infer(source, out, "--window", 5, "--overlap", 4)
-    with pytest.raises(UsageError, match="--eager was False, is True"):  # compiled, MindSpore may round otherwise
-        infer(source, out, *WINDOWS, "--eager")
     other = tmp_path / "other.mp4"
     write_clip(other, noise(seed=1), Fraction(25))
     with pytest.raises(UsageError, match="the input's sha256 was "):
@@ -215,3 +216,20 @@ def test_pieces_are_lossless(tmp_path, shape):
     assert np.array_equal(np.stack(list(read_piece(tmp_path / "x.mkv", shape[0]))), frames)
     with pytest.raises(PortError, match=f"holds {shape[0]} frames, expected 9"):
         list(read_piece(tmp_path / "x.mkv", 9))
+
+
+@pytest.mark.parametrize(
+    ("framework", "words", "taken"),
+    [
+        ("torch", ["--eager"], "keep_memory,channels_last"),
+        ("torch", ["--fast", "channels_last"], "keep_memory,channels_last"),
+        ("mindspore", [], "compiled"),
+        ("mindspore", ["--fast", "compiled"], "compiled"),
+        ("mindspore", ["--fast", "winograd,together"], "winograd,together,compiled"),
+        ("mindspore", ["--eager"], ""),
+    ],
+)
+def test_a_job_is_known_by_what_computes_its_frames(framework, words, taken):
+    """Compiled, MindSpore may round otherwise; PyTorch's column takes no notice of --eager."""
+    args = infer_arguments("infer", ("cpu",), ["--weights", "w", "--input", "i", "--output", "o", *words])
+    assert ",".join(ways_of(SimpleNamespace(args=args, framework=framework))) == taken

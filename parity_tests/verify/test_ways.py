@@ -14,6 +14,7 @@ from parity_tests.native import why_missing
 from port import cli
 from port.errors import UsageError
 from port.models.table import NETWORKS
+from port.native import build
 from port.parity import tolerance
 from port.parity.capture import inference_ways
 from port.parity.compare import compare_compiled
@@ -79,17 +80,21 @@ def test_ways_that_a_comparison_cannot_take():
         (["ttvsr", "--fast", "together"], "takes other steps than the reference"),
         (["ttvsr", "--fast", "channels_last"], "is for torch, not for mindspore"),
         (["ttvsr", "--fast", "winogard"], "did you mean winograd?"),
+        (["ttvsr", "--fast", "winograd"], "no C compiler 'no-such-compiler'"),
         (["--pair", "pair.py", "--fast", "winograd"], "--fast does not go with it"),
     ],
 )
-def test_verify_refuses_them_at_once(flags, says, weights, frames, tmp_path, capsys):
+def test_verify_refuses_them_at_once(flags, says, weights, frames, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CC", "no-such-compiler")
+    monkeypatch.setattr(build, "library", build.library.__wrapped__)
+    monkeypatch.setattr(cli.verify, "verify", None)
     np.save(tmp_path / "clip.npy", frames)
     words = [*flags, *(["--weights", str(weights), "--input", str(tmp_path / "clip.npy")] if flags[0] == "ttvsr" else [])]
     try:
         code = cli.main(["verify", *words, "--report", str(tmp_path / "report")])
     except SystemExit as end:
         code = end.code
-    assert code == 2 and says in " ".join(capsys.readouterr().err.split())
+    assert code == (3 if "compiler" in says else 2) and says in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.slow

@@ -44,7 +44,9 @@ def add_what(parser: argparse.ArgumentParser, required: bool = True) -> None:
     parser.add_argument("--token-stride", type=int, default=TOKEN_STRIDE, metavar="N", help="pixels, a multiple of 4")
     parser.add_argument("--save", type=Path, metavar="DIR", help="write the scored frames as DIR/CLIP/NAME.png")
     parser.add_argument("--devices", type=int, default=1, metavar="N", help="processes that share the clips")
-    parser.add_argument("--eager", action="store_true", help="compile nothing (MindSpore; PyTorch here never does)")
+    parser.add_argument(
+        "--eager", action="store_true", help="compile nothing (MindSpore; PyTorch compiles where --fast says so)"
+    )
     parser.add_argument("--fresh", action="store_true", help="start anew, whatever is finished")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")

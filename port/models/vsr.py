@@ -26,8 +26,11 @@ def spans(count: int, pixels: int, capacity: int = 1) -> list[tuple[int, int]]:
 
 
 def enlarged_at_once(count: int, pixels: int, capacity: int = 1) -> list[tuple[int, int]]:
-    """The same for the upsampler, where all frames are known before the first is enlarged: runs of at most BAND pixels."""
-    return _evenly(count, max(1, capacity * BAND // pixels))
+    """The same for the upsampler where all frames are known before the first is enlarged: runs of at most BAND pixels.
+
+    On a CPU, where launches count little and memory much, one frame after the other.
+    """
+    return _evenly(count, max(1, capacity * BAND // pixels) if capacity > 1 else 1)
 
 
 def _evenly(count: int, most: int) -> list[tuple[int, int]]:

@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,12 @@ from port.processor import flags
 COMPILED = Path(__file__).resolve().parents[2] / ".cache" / "native"
 COMPILE = ("-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
 SECONDS = 120
+
+
+def build_for(ways: Iterable[str]) -> None:
+    """Compile now what these ways of --fast need, so that it does not fail later. Raises PortError as `library` does."""
+    for name in sorted({source.stem for source in Path(__file__).parent.glob("*.c")} & set(ways)):
+        library(name)
 
 
 @cache
@@ -37,13 +44,22 @@ def library(name: str) -> Path:
             with whole_file(target, lasting=False) as draft:
                 words = [*compiler, *COMPILE, "-o", draft, source]
                 subprocess.run(words, check=True, capture_output=True, timeout=SECONDS)
-        ctypes.CDLL(str(target))  # the columns load it by their own means, which say less where that fails
+        _try_to_load(target)
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
         raise _not_made(source, f"{compiler[0]} ended with {error.returncode} and said: {said[-1]}") from error
     except (OSError, subprocess.SubprocessError, PortError) as error:
         raise _not_made(source, str(error)) from error
     return target
+
+
+def _try_to_load(target: Path) -> None:
+    """Raises OSError. The columns load it by their own means, which say less; what cannot be loaded is not kept."""
+    try:
+        ctypes.CDLL(str(target))
+    except OSError:
+        target.unlink(missing_ok=True)
+        raise
 
 
 def _not_made(source: Path, why: str) -> PortError:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 
 from port.files import sha256_file
+from port.models.speed import MODES, TOGETHER, taken
 from port.models.table import NETWORKS
 from port.parity import tolerance
 from port.parity.causes import Cause
@@ -112,6 +113,8 @@ def not_compared(job) -> list[str]:
     missing += ["devices other than the one named in the environment"]
     missing.append("data types other than float32 (float64 for what is true)")
     missing += NETWORKS[job.model].NOT_COMPARED
+    if TOGETHER in taken(job.fast, "mindspore", job.device) and job.model in MODES[TOGETHER].networks:
+        missing.append("both directions as one batch, which infer takes there: its steps are others (docs/speed-modes.md)")
     if job.truth is None:
         missing.append("scores against ground truth: none was given (--truth)")
     return missing

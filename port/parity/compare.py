@@ -194,7 +194,7 @@ def compare_compiled(
 def _judge_compiled(row: Row, a: np.ndarray, b: np.ndarray, exact: np.ndarray, limits: Tolerances) -> None:
     row.ratio = error_ratio(a, b, exact, limits.ratio_floor_eps)
     if not row.ratio <= limits.ratio_rms:
-        row.reason = f"compiled, it errs {row.ratio:.3g} times as much as the reference, limit {limits.ratio_rms:g}"
+        row.reason = f"as infer runs it, it errs {row.ratio:.3g} times as much as the reference, limit {limits.ratio_rms:g}"
 
 
 def _compare_outputs(stage: Stage, reference, truth, imposed, compiled, limits: Tolerances) -> None:

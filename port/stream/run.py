@@ -99,8 +99,7 @@ def identity(run: Run) -> dict:
         "framework": run.framework,
         "--device": args.device,
         "--dtype": args.dtype,
-        "--fast": ",".join(taken(args.fast, run.framework, args.device)) or "nothing",
-        "--eager": args.eager,
+        "--fast": ",".join(ways_of(run)) or "nothing",
         "--model": args.model,
         "--keyframe-stride": args.keyframe_stride,
         "--token-stride": args.token_stride,
@@ -109,6 +108,12 @@ def identity(run: Run) -> dict:
         "--tile": list(args.tile) if isinstance(args.tile, tuple) else args.tile,
         "--tile-overlap": args.tile_overlap,
     }
+
+
+def ways_of(run: Run) -> list[str]:
+    """All ways in which frames are computed: those of --fast, the usual ones, and whether MindSpore's parts are compiled."""
+    ways = [way for way in taken(run.args.fast, run.framework, run.args.device) if way != "compiled"]
+    return [*ways, *(["compiled"] if run.framework == "mindspore" and not run.args.eager else [])]
 
 
 def choose_cut(run: Run, job: Job) -> None:
