@@ -298,7 +298,8 @@ def test_what_is_left_out():
 def test_a_full_clip_is_measured_in_new_processes():
     full = [step for step in make_plan(Options(full=True)) if step.place == "full"]
     others = {step.worker for step in make_plan(Options())}
-    assert [step.request["frames"] for step in full if step.counted] == [100] * 5
+    assert [step.request["frames"] for step in full if step.counted] == [100] * 4
+    assert {step.worker[:2] for step in full if step.subject == "floor"} == {("torch", "floor")}
     assert not {step.worker for step in full} & others  # the peak is that of these frames
     launched = make_plan(Options(full=True, half=True, launched=True, frameworks=("torch",), fast={"torch": ("tf32",)}))
     assert {step.subject for step in launched if step.place == "full"} == {"network", "fast", "half", "plain", "floor"}
