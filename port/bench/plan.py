@@ -2,7 +2,7 @@
 
 place      what is measured there
 main       the clip that was asked for, in all rounds
-small      the same number of frames at 176x144, of the reference alone
+small      the same number of frames at 176x144, in PyTorch alone: network, plain transcription and floor
 growth     shorter clips, once each
 training   a small crop, in all rounds
 full       100 frames, once, each in a new process
@@ -119,9 +119,9 @@ def _steps(options: Options) -> Iterator[Step]:
     crop = {**_clip(options.train_frames, (options.crop, options.crop)), "batch": options.batch}
     yield from _rounds("training", TRAINING_TURNS, crop, options.rounds)
     if options.full:
-        # Recording the convolutions of 100 frames operation by operation takes MindSpore longer than the frames themselves.
         also = ("fast", "half") if options.launched else ()
         for framework, subject in TURNS:
+            # The floor in PyTorch alone: recording 100 frames operation by operation takes MindSpore longer than the frames.
             if subject in ("network", "plain", *also) or (framework, subject) == (TORCH, "floor"):
                 # Warmed up on a short clip: a second run of this one would take as long again.
                 yield Step(framework, subject, "full", _clip(SHORTEST, options.size), False, "full")
