@@ -3,6 +3,9 @@
 import os
 
 import mindspore
+import mindspore.ops as F
+import numpy as np
+from mindspore import Tensor
 
 from port.errors import PortError
 from port.models.vsr import CAPACITY
@@ -30,6 +33,17 @@ def select(name, threads=None):
 def capacity():
     """How many times what a CPU is given at once, see port/models/vsr.py."""
     return 1 if mindspore.get_context("device_target") == "CPU" else CAPACITY
+
+
+def own_pages(shape, like):
+    """Room for a tensor of the type and on the device of `like`, on a CPU apart from the heap. -> of that shape, unset
+
+    There its pages come when they are written first and go back to the system when it is let go, while MindSpore's pool keeps
+    all it ever had. Not a Parameter: those are let go late. On an NPU it is made there, as nothing else is.
+    """
+    if mindspore.get_context("device_target") != "CPU":
+        return F.zeros(shape, dtype=like.dtype)
+    return Tensor.from_numpy(np.empty(shape, str(like.dtype).lower()))
 
 
 def one_after_the_other():

@@ -5,11 +5,10 @@ Source: TTVSR, arXiv 2204.04216, section 3.
 
 import mindspore
 import mindspore.ops as F
-import numpy as np
-from mindspore import Tensor, nn
+from mindspore import nn
 
 from ms_model.blocks import conv3x3
-from ms_model.device import capacity
+from ms_model.device import capacity, own_pages
 from ms_model.tokens import enlarged_tokens, pixels_to_tokens, tokens_to_pixels
 from port.parity.probe import PASSIVE
 
@@ -39,9 +38,7 @@ class Keyframes:
         if not self.room:
             return new if stored is None else F.cat([stored, new])
         if stored is None:
-            # Not a Parameter: those are freed late. Memory of numpy takes no room before it is written.
-            stored = np.empty((self.room * len(new), new.shape[1]), str(new.dtype).lower())
-            stored = Tensor.from_numpy(stored)
+            stored = own_pages((self.room * len(new), new.shape[1]), new)
         stored[self.count * len(new) : (self.count + 1) * len(new)] = new
         return stored
 

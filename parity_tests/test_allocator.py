@@ -45,7 +45,7 @@ from torch_ref.vsr import set_aside
 keep_freed_memory()
 held = lambda: psutil.Process().memory_info().rss >> 20
 like, before, figures = torch.ones(64, 64, 64, 64), held(), []  # 64 MiB
-room = own_pages(like.numel(), like)
+room = own_pages(like.shape, like)
 figures.append(held() - before)
 kept = set_aside(like.to(memory_format=torch.channels_last), in_place=True)
 figures.append(held() - before)
@@ -53,7 +53,7 @@ assert torch.equal(kept, like) and kept.is_contiguous(memory_format=torch.channe
 del kept
 gc.collect()
 figures.append(held() - before)
-room.copy_(like.flatten())
+room.copy_(like)
 figures.append(held() - before)
 print(*figures)
 """

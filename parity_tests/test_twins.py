@@ -57,7 +57,6 @@ ONLY_PORT = {
     ("recipe.py", "Recipe.__call__"): "an optimiser of MindSpore is called with its gradients",
 }
 ONLY_REFERENCE = {
-    ("device.py", "own_pages"): "numpy's arrays are so in MindSpore's process, where memory that was freed is not kept",
     ("speed.py", "_bfloat16"): "MindSpore has no bfloat16 convolution on a CPU; on a GPU it does not run",
     ("speed.py", "_tf32"): "a GPU's",
     ("speed.py", "_cuda_graphs"): "a GPU's",

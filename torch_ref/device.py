@@ -1,5 +1,6 @@
 """Where the network runs."""
 
+import math
 import mmap
 
 import torch
@@ -28,15 +29,16 @@ def capacity():
     return 1 if torch.get_default_device().type == "cpu" else CAPACITY
 
 
-def own_pages(count, like):
-    """Room for so many numbers of the type and on the device of `like`, on a CPU apart from the heap.
+def own_pages(shape, like):
+    """Room for a tensor of the type and on the device of `like`, on a CPU apart from the heap. -> of that shape, unset
 
     There its pages come when they are written first and go back to the system when it is let go, however much of freed
-    memory is kept. -> (count,), unset
+    memory is kept.
     """
+    count = math.prod(shape)
     if like.device.type != "cpu" or not count:
-        return like.new_empty(count)
-    return torch.frombuffer(mmap.mmap(-1, count * like.element_size()), dtype=like.dtype)
+        return like.new_empty(shape)
+    return torch.frombuffer(mmap.mmap(-1, count * like.element_size()), dtype=like.dtype).view(shape)
 
 
 def laid_out_as(like, x):

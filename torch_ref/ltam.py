@@ -38,7 +38,7 @@ class Keyframes:
         if not self.room:
             return new if stored is None else torch.cat([stored, new])
         if stored is None:
-            stored = own_pages(self.room * new.numel(), new).view(-1, new.shape[1])
+            stored = own_pages((self.room * len(new), new.shape[1]), new)
         stored[self.count * len(new) : (self.count + 1) * len(new)] = new
         return stored
 

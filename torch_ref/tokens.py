@@ -4,6 +4,8 @@ A token grid is (n, c*S*S, h//S, w//S) with channel order (c, ky, kx), S the tok
 h or w is no multiple of S belong to no token; putting tokens together leaves zeros there.
 """
 
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 
@@ -33,10 +35,12 @@ def enlarged_tokens(x, stride, patch):
     (n, c, h, w) -> (n, c*S*S, h//S, w//S)
     """
     h, w = x.shape[2:]
-    across = torch.matmul(x, _averages(w, stride, patch, x).T)
-    return pixels_to_tokens(torch.matmul(_averages(h, stride, patch, x), across), stride)
+    across = torch.matmul(x, _averages(w, stride, patch, x.dtype, x.device).T)
+    return pixels_to_tokens(torch.matmul(_averages(h, stride, patch, x.dtype, x.device), across), stride)
 
 
-def _averages(side, stride, patch, like):
-    """See port/models/tokens.py. -> (side // S * S, side) of the type and on the device of `like`"""
-    return torch.as_tensor(averages(side, stride, patch), dtype=like.dtype, device=like.device)
+@cache  # copied to a GPU once, not at every keyframe, which would wait for it
+def _averages(side, stride, patch, dtype, device):
+    """See port/models/tokens.py. -> (side // S * S, side)"""
+    with torch.inference_mode(False):  # for training as well
+        return torch.as_tensor(averages(side, stride, patch), dtype=dtype, device=device)

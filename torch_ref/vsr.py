@@ -137,7 +137,7 @@ def set_aside(tensor, in_place):
     if not in_place or tensor.device.type != "cpu":
         return tensor
     strides = torch.empty_like(tensor, device="meta").stride()
-    return own_pages(tensor.numel(), tensor).as_strided(tensor.shape, strides).copy_(tensor)
+    return own_pages(tensor.shape, tensor).as_strided(tensor.shape, strides).copy_(tensor)
 
 
 def computed_again(method):
