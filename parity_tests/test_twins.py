@@ -59,6 +59,7 @@ ONLY_PORT = {
 ONLY_REFERENCE = {
     ("speed.py", "_bfloat16"): "MindSpore has no bfloat16 convolution on a CPU; on a GPU it does not run",
     ("speed.py", "_tf32"): "a GPU's",
+    ("speed.py", "_compile"): "MindSpore compiles without a compiler of C++",
     ("speed.py", "_cuda_graphs"): "a GPU's",
     ("speed.py", "_recorded"): "a GPU's",
     ("recipe.py", "Recipe.step"): "the same of PyTorch, which finds the gradients at the parameters",

@@ -1,5 +1,8 @@
 """Ways to compute faster, see port/models/speed.py. Without any, float32 is exact."""
 
+import os
+import shutil
+
 import torch
 
 from port.allocator import keep_freed_memory
@@ -42,6 +45,16 @@ def _tf32(net, device):
     torch.backends.cudnn.allow_tf32 = True  # convolutions alone: the averages of tokens are products of matrices
 
 
+def _compile(net, device):
+    compiler = os.environ.get("CXX", "g++")
+    if device == "cpu" and shutil.which(compiler) is None:
+        raise PortError(
+            f"--fast compile: PyTorch generates C++ on a CPU, and there is no compiler {compiler!r} (g++, or what CXX names). "
+            "Install one (apt-get install g++), or leave it out."
+        )
+    net.compile_parts()
+
+
 def _cuda_graphs(net, device):
     """Not run: no GPU was at hand."""
     for part in net.parts():
@@ -63,6 +76,6 @@ WAYS = {
     "channels_last": lambda net, device: net.to(memory_format=torch.channels_last),
     "bfloat16": _bfloat16,
     "tf32": _tf32,
-    "compile": lambda net, device: net.compile_parts(),
+    "compile": _compile,
     "cuda_graphs": _cuda_graphs,
 }

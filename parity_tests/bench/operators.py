@@ -14,7 +14,7 @@ from rich.table import Table
 
 from port import console
 from port.bench import worker
-from port.bench_cli import read_size
+from port.bench.request import read_size
 from port.errors import run_command
 from port.models.speed import fast_names
 from port.train.initial import initial_weights

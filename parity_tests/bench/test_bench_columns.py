@@ -110,6 +110,19 @@ def test_another_call_of_a_convolution_is_not_passed_over():
         bench.recorded(lambda: torch.conv1d(torch.zeros(1, SIDE), torch.zeros(1, 1, 1)))
 
 
+def test_the_floor_in_16_bits_holds_what_the_network_computes_in_16_bits(weights, monkeypatch):
+    from torch_ref import bench, device, half, speed
+
+    monkeypatch.setattr(speed, "keep_freed_memory", lambda: None)
+    monkeypatch.setattr(worker, "floor", lambda calls, timed: calls)
+    monkeypatch.setitem(speed.WAYS, "bfloat16", lambda net, name: half.use_dtype(net, "bfloat16", name))  # on any CPU
+    ways = runs.ways_of("half-floor", ())
+    calls = bench.floor(weights, ways, device.DEVICES[0])(CLIP)()
+    assert as_totals(calls) == totals(by_hand())
+    trunk = {one.dtype for one in calls if one.weight == (CHANNELS, 2 * CHANNELS, 3, 3)}
+    assert trunk == {"bfloat16"} and {one.dtype for one in calls if one.weight[2:] == (7, 7)} == {"float32"}
+
+
 @pytest.mark.parametrize("ways, layout", [((), "channels_last"), (("none",), "contiguous")])
 def test_the_floor_has_the_layout_of_the_network(weights, ways, layout, monkeypatch):
     """As `infer` runs it, and without its defaults. The first layer takes it from its weights, not from the frames."""
@@ -238,14 +251,18 @@ def test_ctrl_c_sums_up_what_was_measured(runs_before, monkeypatch, tmp_path, ca
     flags = ["--only", "network,conversion", "--report", str(report), "--json", "--quiet"]
     assert cli.main(["bench", *flags]) == 130
     told = capsys.readouterr()
-    assert "interrupted" in told.err and report.is_file() is (runs_before == 3)
+    partial = tmp_path / "bench-partial.md"
+    assert "interrupted" in told.err and partial.is_file() is (runs_before == 3) and not report.exists()
     if runs_before == 3:
-        assert "ended early" in report.read_text() and json.loads(told.out)["stopped"] == "interrupted"
+        assert "ended early" in partial.read_text() and json.loads(told.out)["stopped"] == "interrupted"
         assert [row["seconds"] for row in json.loads(told.out)["rows"]] == [[1.0]]
 
 
 def test_a_process_that_dies_leaves_what_was_measured(monkeypatch, tmp_path, capsys):
-    """For want of memory, say: an hour's figures are not thrown away, and the exit code says that it is not all."""
+    """For want of memory, say: an hour's figures are not thrown away, and the exit code says that it is not all.
+
+    Those of a run that came to its end before stay where they are.
+    """
     about = {"framework": "torch", "subject": "network", "place": "main", "frames": 2, "height": 64, "width": 64}
 
     def measure(rows, *given):
@@ -255,10 +272,42 @@ def test_a_process_that_dies_leaves_what_was_measured(monkeypatch, tmp_path, cap
     monkeypatch.setattr(bench_cli, "measure", measure)
     monkeypatch.setattr(bench_cli, "prepared", lambda *given: (tmp_path, TTVSRConfig(64, 60)))
     report = tmp_path / "bench.md"
+    report.write_text("of an hour")
     assert cli.main(["bench", "--report", str(report), "--json", "--quiet"]) == 3
     told = capsys.readouterr()
     assert json.loads(told.out)["rows"][0]["seconds"] == [2.0] and "exit code -9" in told.err
-    assert "ended early" in report.read_text() and "exit code -9" in report.read_text()
+    page = (tmp_path / "bench-partial.md").read_text()
+    assert "ended early" in page and "exit code -9" in page
+    assert report.read_text() == "of an hour" and "bench.md is left alone" in told.err
+
+
+def test_what_only_the_machine_says_of_itself_is_no_report(monkeypatch, tmp_path, capsys):
+    """A device that is not there, say: the peaks of the other framework had been taken."""
+
+    def measure(rows, *given):
+        rows["one"] = {"framework": "torch", "subject": "peak", "place": "main", "seconds": [1.0], "peaks": [1]}
+        raise PortError("device ascend is not available")
+
+    monkeypatch.setattr(bench_cli, "measure", measure)
+    monkeypatch.setattr(bench_cli, "prepared", lambda *given: (tmp_path, TTVSRConfig(64, 60)))
+    assert cli.main(["bench", "--report", str(tmp_path / "bench.md"), "--quiet"]) == 3
+    assert "ascend is not available" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_floors_in_doubt_end_in_3(monkeypatch, tmp_path, capsys):
+    """With the figures, which were all taken, and what is wrong with them."""
+    about = {"subject": "floor", "place": "main", "seconds": [1.0], "peaks": [1], "calls": 1, "kinds": 1, **CLIP}
+
+    def measure(rows, *given):
+        rows |= {name: {"framework": name, "operations": len(name), **about} for name in ("torch", "mindspore")}
+
+    monkeypatch.setattr(bench_cli, "measure", measure)
+    monkeypatch.setattr(bench_cli, "prepared", lambda *given: (tmp_path, TTVSRConfig(64, 60)))
+    report = tmp_path / "bench.md"
+    assert cli.main(["bench", "--only", "floor", "--report", str(report), "--json", "--quiet"]) == 3
+    told = capsys.readouterr()
+    assert "torch 5, mindspore 9" in told.err and not json.loads(told.out)["stopped"]
+    assert "cannot be relied on" in report.read_text()
 
 
 @pytest.mark.parametrize(("claim", "code", "word"), [("True", 0, "passed"), ("False", 1, "did NOT pass")])
@@ -291,6 +340,10 @@ def test_the_suite_is_timed(claim, code, word, monkeypatch, tmp_path, capfd):
         (["--train-frames", "1"], 2, "--train-frames must be at least 2"),
         (["--only", "network,flor"], 2, "no subject 'flor'"),
         (["--only", ","], 2, "names nothing"),
+        (["--only", "network,fast"], 2, "--only fast: it takes the ways that --fast names"),
+        (["--only", "half", "--frameworks", "mindspore"], 2, "--only half: it is PyTorch's"),
+        (["--only", "plain", "--frameworks", "mindspore"], 2, "--only plain: it is PyTorch's"),
+        (["--only", "conversion", "--frameworks", "torch"], 2, "--only conversion: it takes both frameworks"),
         (["--frameworks", "jax"], 2, "no framework 'jax'"),
         (["--frameworks", "mindspore", "--device", "cuda"], 2, "--device cuda is for torch"),
         (["--report", "bench.html"], 2, "ends in .md"),

@@ -1,6 +1,7 @@
 """Ratios, fits, goals, the order of a plan and operations, from made-up figures and by hand. Nothing here takes a time."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from port.bench.convolutions import Convolution, Record, operations, together
 from port.bench.figures import find, fit, growth, ratio, series, spread
 from port.bench.goals import GIB, GOALS, STATED, judge
 from port.bench.plan import Options, estimate, make_plan
-from port.bench.result import check_floors, summed_up, used
+from port.bench.result import floors_differ, summed_up, used
 from port.bench.worker import floor
 from port.errors import PortError
 from port.report.bench_chart import draw_bench
@@ -38,9 +39,10 @@ def every_row():
         row("mindspore floor main", [3.0, 6.0, 12.0], operations=8 * 10**9, calls=7, kinds=3),
         row("torch network small", [1.0, 2.0], size=(144, 176)),
         row("torch plain small", [1.2, 2.4], size=(144, 176)),
-        row("torch fast main", [1.15, 2.3, 4.6]),
-        row("torch half main", [0.383, 0.766, 1.53]),
-        row("torch fast small", [1.0, 2.0], size=(144, 176)),
+        row("torch fast main", [1.15, 2.3, 4.6], ways=["winograd"]),
+        row("torch half main", [0.383, 0.766, 1.53], ways=["bfloat16"]),
+        row("torch half-floor main", [0.3, 0.6, 1.2], ways=["bfloat16"], operations=8 * 10**9, calls=7, kinds=3),
+        row("torch fast small", [1.0, 2.0], size=(144, 176), ways=["winograd"]),
         row("torch network growth", [0.5], frames=2),
         row("torch training training", [1.5], frames=4, size=(64, 64), batch=1),
         row("torch training-floor training", [1.0], frames=4, size=(64, 64), operations=5, calls=1, kinds=1),
@@ -55,12 +57,12 @@ def every_row():
     ]  # fmt: skip
 
 
-ON_A_CARD = ("torch half full", "torch fast full")
+ON_A_CARD = "torch half full"
 
 
 def on_a_card(rows):
-    """The reference's rows as of a graphics card; 100 frames in 16 bits and in other ways among them."""
-    rows = [*rows, *(row(name, [1.0], frames=100) for name in ON_A_CARD)]
+    """The reference's rows as of a graphics card; 100 frames in 16 bits among them."""
+    rows = [*rows, row(ON_A_CARD, [1.0], frames=100)]
     for own in rows:
         if own["framework"] == "torch" and "backend" in own:
             own["backend"] = {**own["backend"], "device": "cuda"}
@@ -138,8 +140,8 @@ def test_growth_is_that_of_one_framework_at_one_size():
 def test_all_goals_just_reached():
     found = judge(every_row(), official=True)
     reached = [goal for goal in found if goal["reached"] is True]
-    assert len(found) == len(GOALS) and len(reached) == len(GOALS) - 2, missed(every_row())
-    assert [goal["reached"] for goal in found if "graphics card" in goal["title"]] == [None, None]
+    assert len(found) == len(GOALS) and len(reached) == len(GOALS) - 1, missed(every_row())
+    assert [goal["reached"] for goal in found if "graphics card" in goal["title"]] == [None]
 
 
 def test_goals_hold_for_their_device_alone():
@@ -147,8 +149,8 @@ def test_goals_hold_for_their_device_alone():
     found = judge(on_a_card(every_row()), official=True)
     decided = [goal for goal in found if goal["reached"] is not None]
     assert all(goal["reached"] for goal in decided)
-    names, of_a_card = {name for goal in decided for name in (*goal["over"], *goal["under"])}, set(ON_A_CARD)
-    assert of_a_card < names and {name.split(" ")[0] for name in names - of_a_card} == {"mindspore", "both"}
+    names = {name for goal in decided for name in (*goal["over"], *goal["under"])}
+    assert ON_A_CARD in names and {name.split(" ")[0] for name in names - {ON_A_CARD}} == {"mindspore", "both"}
     across = [goal for goal in judge(on_a_card(every_row()), True, STATED) if "ms_model by" in goal["title"]]
     assert across and {goal["value"] is None for goal in across} == {True}
     slow = on_a_card(every_row())
@@ -162,9 +164,7 @@ def test_goals_hold_for_their_device_alone():
         ("torch network main", [1.17, 2.4, 4.8], "torch_ref, network by its own convolutions"),
         ("torch plain main", [1.6, 3.2, 6.4], "320x180"),
         ("torch plain small", [1.19, 2.38], "176x144"),
-        ("torch fast main", [1.17, 2.34, 4.68], "the ways of --fast, 320x180"),
         ("torch half main", [0.384, 0.767, 1.54], "float32 by bfloat16"),
-        ("torch fast small", [1.01, 2.02], "the ways of --fast, 176x144"),
         ("mindspore network main", [3.76, 7.52, 15.04], "ms_model, network by its own convolutions"),
         ("mindspore network main", [9.0, 18.0, 36.0], "ms_model by plain transcription"),
         ("torch network full", [26.5], "torch_ref, seconds per frame"),
@@ -195,6 +195,19 @@ def test_goals_hold_for_their_clip_and_network_alone():
     find(slow, "torch", "network", "main")["frames"] = 4  # then it is not 100 by 10 frames
     assert not any("torch_ref, seconds per frame" in title for title in missed(slow))
     assert missed(changed("both conversion once", seconds=[9.0]), official=False) == []
+    for name in ("torch network main", "mindspore network main", "mindspore training training"):
+        rows = changed(name, seconds=[99.0] * 3)
+        of_ours = {goal["title"] for goal in judge(rows, True) if name in goal["over"] and goal["reached"] is False}
+        find(rows, *name.split(" "))["width"] = 65
+        assert of_ours and not of_ours & set(missed(rows))
+
+
+def test_goals_of_a_cpu_are_set_for_two_cores():
+    slow = changed("torch network main", seconds=[99.0] * 3)
+    assert [goal["reached"] for goal in judge(slow, True, GOALS, 16) if goal["reached"] is not None] == []
+    fast = [goal["reached"] for goal in judge(on_a_card(every_row()), True, GOALS, 16) if goal["reached"] is not None]
+    assert fast == [True]  # the card's own
+    assert missed(slow) != []
 
 
 def test_what_was_not_measured_is_not_reached():
@@ -238,9 +251,9 @@ def test_a_dilated_convolution_is_refused():
 
 def test_the_share_of_the_peak():
     found = used(every_row(), "torch")
-    assert found["best"] == "convolution"
+    assert found["best"] == {"framework": "torch", "kind": "convolution", "per_second": 16e9}
     shares = found["places"]["main"]["shares"]
-    assert set(shares) == {"network", "fast", "plain", "floor"}
+    assert set(shares) == {"network", "fast", "plain", "floor"}  # not those in 16 bits: the peak is float32's
     assert shares["network"] == pytest.approx(8 / 2.3 / 16) and shares["floor"] == pytest.approx(8 / 2 / 16)
     trained = found["places"]["training"]
     assert trained["operations"] == 5 and trained["shares"]["training"] == pytest.approx(5e-9 / 1.5 / 16)
@@ -248,16 +261,28 @@ def test_the_share_of_the_peak():
     assert used(every_row(), "mindspore") is None  # its peak was not measured
 
 
-def test_floors_that_differ_are_refused():
-    check_floors(every_row())
+def test_the_peak_is_the_machine_s():
+    """MindSpore's own best is lower on the same cores; a card's is another device's."""
+    slower = {"framework": "mindspore", "subject": "peak", "place": "main", "side": 8, "seconds": [1.0], "peaks": [1],
+              "matmul": 7e9, "convolution": 5e9}  # fmt: skip
+    rows = [*every_row(), slower]
+    found = used(rows, "mindspore")
+    assert found["best"]["framework"] == "torch" and found["matmul_per_second"] == 7e9
+    assert found["places"]["main"]["shares"]["network"] == pytest.approx(8 / 7.5 / 16)
+    find(rows, "torch", "peak", "main")["backend"] = {"device": "cuda"}
+    assert used(rows, "mindspore")["best"] == {"framework": "mindspore", "kind": "matmul", "per_second": 7e9}
+
+
+def test_floors_that_differ_are_told():
+    assert floors_differ(every_row()) == ""
     for name in ("mindspore floor main", "mindspore training-floor training"):
-        with pytest.raises(PortError, match="misses some"):
-            check_floors(changed(name, operations=7))
+        assert "misses some" in floors_differ(changed(name, operations=7))
+    assert "cannot be relied on: the floor" in markdown(result(changed("mindspore floor main", operations=7)), None)
     rows = changed("torch floor main", operations=7)
     for own in rows:
         if own["framework"] == "torch":
             own["backend"] = {"framework": "torch", "device": "cuda"}
-    check_floors(rows)  # the card enlarges whole frames, the port on its CPU bands of them
+    assert floors_differ(rows) == ""  # the card enlarges whole frames, the port on its CPU bands of them
 
 
 # ---------------------------------------------------------------------------------------------------------------- plan
@@ -266,10 +291,26 @@ def test_floors_that_differ_are_refused():
 def test_rounds_alternate_after_everyone_has_warmed_up():
     steps = [step for step in make_plan(Options(rounds=2)) if step.place == "main" and step.subject != "peak"]
     turns = [(step.framework, step.subject) for step in steps]
-    exact = [turn for turn in plan.TURNS if turn[1] not in ("fast", "half")]
+    exact = [turn for turn in plan.TURNS if turn[1] not in ("fast", "half", "half-floor")]
     assert turns == exact * 3 and [step.counted for step in steps] == [False] * 5 + [True] * 10
     lengths = {step.worker[:2]: step.request["frames"] for step in steps if not step.counted}
     assert lengths[("torch", "network")] == 2 and lengths[("mindspore", "network")] == 10  # its graphs are of one shape
+
+
+def test_who_makes_something_ready_for_a_clip_warms_up_on_it():
+    """Graphs of one length, and a device of its own, which is given other batches of a longer clip."""
+
+    def warm_ups(**options):
+        steps = make_plan(Options(**options))
+        return {(step.subject, step.place): step.request["frames"] for step in steps if not step.counted}
+
+    usual = warm_ups(frameworks=("torch",), fast={"torch": ("winograd",)}, half=True)
+    assert {usual[name, "main"] for name in ("network", "fast", "half", "plain")} == {2}
+    compiled = warm_ups(frameworks=("torch",), fast={"torch": ("compile",)})
+    assert (compiled["fast", "main"], compiled["network", "main"]) == (10, 2)
+    launched = warm_ups(frameworks=("torch",), fast={"torch": ("tf32",)}, half=True, full=True, launched=("torch",))
+    assert {launched[name, "main"] for name in ("network", "fast", "half", "plain")} == {10}
+    assert {frames for (_, place), frames in launched.items() if place == "full"} == {100}
 
 
 def test_fast_ways_take_turns_beside_the_exact_ones():
@@ -284,8 +325,10 @@ def test_fast_ways_take_turns_beside_the_exact_ones():
 
 def test_16_bits_are_measured_on_the_main_clip_where_there_are_units_for_them():
     for half in (False, True):
-        places = {step.place for step in make_plan(Options(half=half)) if step.subject == "half"}
-        assert places == ({"main"} if half else set())
+        for subject in ("half", "half-floor"):
+            places = {step.place for step in make_plan(Options(half=half)) if step.subject == subject}
+            assert places == ({"main"} if half else set())
+    assert {step.subject for step in make_plan(Options(half=True, only=("half",)))} == {"half", "half-floor"}
 
 
 def test_what_is_left_out():
@@ -301,8 +344,17 @@ def test_a_full_clip_is_measured_in_new_processes():
     assert [step.request["frames"] for step in full if step.counted] == [100] * 4
     assert {step.worker[:2] for step in full if step.subject == "floor"} == {("torch", "floor")}
     assert not {step.worker for step in full} & others  # the peak is that of these frames
-    launched = make_plan(Options(full=True, half=True, launched=True, frameworks=("torch",), fast={"torch": ("tf32",)}))
-    assert {step.subject for step in launched if step.place == "full"} == {"network", "fast", "half", "plain", "floor"}
+
+
+def test_100_frames_are_measured_in_rounds_where_they_take_seconds():
+    """The card's in all ways; the port's on the CPU once, as ever."""
+    options = Options(full=True, half=True, launched=("torch",), fast={"torch": ("tf32",)}, rounds=3)
+    full = [step for step in make_plan(options) if step.place == "full" and step.counted]
+    assert Counter((step.framework, step.subject) for step in full) == {
+        **dict.fromkeys([("torch", name) for name in ("network", "fast", "half", "plain", "floor", "half-floor")], 3),
+        ("mindspore", "network"): 1,
+    }  # fmt: skip
+    assert [step.subject for step in full[-6:]] == [step.subject for step in full[-12:-6]]  # they take turns
 
 
 # -------------------------------------------------------------------------------------------------------------- report
@@ -317,13 +369,15 @@ def test_the_page(tmp_path):
     write_bench_report(tmp_path / "bench.md", result(every_row()))
     page = (tmp_path / "bench.md").read_text(encoding="utf-8")
     assert (
-        f"{len(GOALS) - 2} of {len(GOALS) - 2} goals" in page
+        f"{len(GOALS) - 1} of {len(GOALS) - 1} goals" in page
         and "![Seconds per frame](bench.png)" in page
         and "a\\|b.pth" in page
     )
     assert "| torch_ref, network by its own convolutions | 1.15 | at most 1.15 | reached |" in page
     assert "2.3 (1.15 .. 4.6)" in page and "took 60 s and passed" in page
-    assert "22% of 16 G/s (convolution)" in page and "| 4 of 64x64 | training iteration |" in page
+    assert "22% of 16 G/s" in page and "shares refer to PyTorch's large convolution" in page
+    assert "| whole network, --fast winograd |" in page and "| its convolutions alone, --fast bfloat16 |" in page
+    assert "Winograd's algorithm" in page and "| 4 of 64x64 | training iteration |" in page
     assert (tmp_path / "bench.png").read_bytes()[:4] == b"\x89PNG"
     assert json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))["reached"] is True
     worse = markdown(result(changed("torch network main", seconds=[9.0, 9.0, 9.0])), None)

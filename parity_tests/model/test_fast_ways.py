@@ -328,6 +328,14 @@ def test_winograd_without_a_compiler_says_what_is_missing(side, net, monkeypatch
         side.module("speed").apply(net, ("winograd",), "cpu")
 
 
+def test_compile_without_a_compiler_says_what_is_missing(make_ttvsr, monkeypatch):
+    from torch_ref import speed as ways
+
+    monkeypatch.setenv("CXX", "no-such-g++")
+    with pytest.raises(PortError, match=r"there is no compiler 'no-such-g\+\+'.*apt-get install"):
+        ways.apply(make_ttvsr()[0], ["compile"], "cpu")
+
+
 def test_what_is_compiled_is_compiled_last(monkeypatch):
     from ms_model import speed
     from ms_model.ttvsr import TTVSR

@@ -17,7 +17,14 @@ from port.processes import ROOT, SPINNING, surroundings
 PATIENCE = 20.0  # seconds that a process gets to end by itself
 LISTS = {"seconds": "seconds", "peak_bytes": "peaks"}  # one entry a round; of everything else the last stays
 
+TIMED_AS = {"fast": "network", "half": "network", "half-floor": "floor"}  # subject -> what its process is asked for
+
 Row = dict[str, Any]
+
+
+def ways_of(subject: str, fast: Sequence[str]) -> Sequence[str]:
+    """Of port/models/speed.py, in which a subject runs; fast: those of the subject "fast" """
+    return fast if subject == "fast" else HALF if subject in ("half", "half-floor") else ()
 
 
 class Worker:
@@ -25,8 +32,8 @@ class Worker:
 
     def __init__(self, framework: str, subject: str, weights: Path, device: str, fast: Sequence[str] = ()):
         self.name = f"{framework} {subject}"
-        ways = {"fast": fast, "half": HALF}.get(subject, ())
-        words = [sys.executable, "-m", f"{COLUMNS[framework]}.bench", "network" if ways else subject]
+        ways = ways_of(subject, fast)
+        words = [sys.executable, "-m", f"{COLUMNS[framework]}.bench", TIMED_AS.get(subject, subject)]
         words += ["--weights", str(weights), *(["--fast", ",".join(ways)] if ways else [])]
         self.process = subprocess.Popen(
             [*words, "--device", device], cwd=ROOT, env=undisturbed(), text=True,
@@ -95,16 +102,16 @@ def carry_out(
                 closing.callback(workers[step.worker].close)
             answer = workers[step.worker].ask(step.request)
             if step.counted:
-                note_down(rows, step, answer)
+                note_down(rows, step, answer, ways_of(step.subject, fast.get(step.framework, ())))
             if last[step.worker] == number:  # holds memory that the next ones may need
                 workers[step.worker].close()
             advance(step)
 
 
-def note_down(rows: dict[str, Row], step: Step, answer: Row) -> None:
-    """Add the figures of one run to its row."""
+def note_down(rows: dict[str, Row], step: Step, answer: Row, ways: Sequence[str] = ()) -> None:
+    """Add the figures of one run to its row; ways: those it named"""
     about = {"framework": step.framework, "subject": step.subject, "place": step.place, **step.request}
-    row = rows.setdefault(json.dumps(about), {**about, **{name: [] for name in LISTS.values()}})
+    row = rows.setdefault(json.dumps(about), {**about, "ways": list(ways), **{name: [] for name in LISTS.values()}})
     for name, value in answer.items():
         if name in LISTS:
             row[LISTS[name]].append(value)

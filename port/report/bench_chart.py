@@ -9,12 +9,9 @@ from matplotlib.figure import Figure
 
 from port.report import charts
 from port.report.charts import LIGHT
-from port.report.words import FRAMEWORKS
+from port.report.words import FRAMEWORKS, measured
 
-BARS = {
-    "network": "whole network", "fast": "whole network, --fast", "half": "whole network, bfloat16",
-    "plain": "plain transcription",
-}  # fmt: skip
+BARS = ("network", "fast", "half", "plain")  # subjects
 COLOURS = {"torch": LIGHT.alone, "mindspore": LIGHT.along}
 ALPHA = {"plain": 0.45, "fast": 0.7, "half": 0.7}
 HEIGHT, AROUND = 0.42, 1.5  # inches of a bar, and of title and axis
@@ -57,7 +54,7 @@ def per_frame(row: Mapping[str, Any]) -> list[float]:
 
 def label_of(row: Mapping[str, Any]) -> str:
     """What a bar is of."""
-    return f"{FRAMEWORKS[row['framework']]}, {BARS[row['subject']]}\n{row['frames']} frames, {row['width']}x{row['height']}"
+    return f"{FRAMEWORKS[row['framework']]}, {measured(row)}\n{row['frames']} frames, {row['width']}x{row['height']}"
 
 
 def draw_bar(axes: Axes, place: int, row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:

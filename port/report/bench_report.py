@@ -11,7 +11,7 @@ from port.console import print_wide, stdout
 from port.files import whole_file, write_json, write_text
 from port.report import markdown_parts
 from port.report.bench_chart import draw_bench
-from port.report.words import FRAMEWORKS, NOTHING, cell
+from port.report.words import FRAMEWORKS, MEASURED, NOTHING, cell, measured
 
 MIB = 1 << 20
 WIDTH = 140  # characters, where that is no terminal
@@ -19,18 +19,15 @@ TIMES = ("framework", "subject", "clip", "seconds", "seconds per frame", "peak m
 GOALS = ("goal", "ratio or figure", "wanted", "")
 RATIOS = ("ratio", "median (lowest .. highest)")
 OPERATIONS = ("framework", "clip", "subject", "operations", "share of the measured peak")
+NOT_OF_THE_CLIP = ("small", "growth")  # places whose process has run a longer clip before: it holds that one's memory
 GROWTH = ("framework", "line", "off by at most", "quadratic", "off by at most", "per frame, longest by shortest")
-SUBJECTS = {
-    "network": "whole network", "fast": "whole network, --fast", "half": "whole network, bfloat16",
-    "plain": "plain transcription",
-    "floor": "its convolutions alone",
-    "training": "training iteration", "training-floor": "its convolutions alone, both ways", "conversion": "conversion",
-}  # fmt: skip
 EXPLAINED = (
     "Seconds are medians over the rounds, with the lowest and the highest in brackets. In a round every framework and subject "
-    "has one turn, each in a process of its own that has run once before, and nothing else runs meanwhile. A ratio is taken "
-    "within each round; its median stands here with the lowest and the highest round. Peak memory is all that the process "
-    "holds, framework included; that of the convolutions alone means nothing and is left out."
+    "has one turn, each in a process of its own that has run once before (PyTorch on a CPU, and before 100 frames, on a clip "
+    "of two frames), and nothing else runs meanwhile. A ratio is taken within each round; its median stands here with the "
+    "lowest and the highest round. Peak memory is all that the process holds, framework included. It is left out where the "
+    "process has run a longer clip before, and of the convolutions alone, of which it means nothing. MindSpore's convolutions "
+    "alone are compiled apart from what would be fused with them: they are no bound, and its whole network may be faster."
 )
 
 
@@ -76,6 +73,7 @@ def about(result: Mapping[str, Any]) -> str:
         f"float32 but where another type is named. {verdict(result)}\n\n"
         f"Made by `{cell(result['command'])}` in {result['seconds']:.0f} s, {result['created']}."
         + (f" It ended early, and this is what was measured until then: {cell(stopped)}." if stopped else "")
+        + (f" Its floors cannot be relied on: {cell(result['doubt'])}" if result["doubt"] else "")
     )
 
 
@@ -84,14 +82,14 @@ def verdict(result: Mapping[str, Any]) -> str:
     rest = len(result["goals"]) - len(known)
     if not known:
         return "No goal was measured: they are set for the published size and its clips."
-    left = f"; {rest} were not measured, or are not for this clip" if rest else ""
+    left = f"; {rest} were not measured, or are not for this clip or machine" if rest else ""
     return f"{sum(known)} of {len(known)} goals that were measured are reached{left}."
 
 
 def tables(result: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str], list[tuple[str, ...]]]]:
     """(title, header, rows) of all of them."""
     yield "Goals", GOALS, [goal_row(goal) for goal in result["goals"]]
-    yield "Times", TIMES, [time_row(row) for row in result["rows"] if row["subject"] in SUBJECTS]
+    yield "Times", TIMES, [time_row(row) for row in result["rows"] if row["subject"] in MEASURED]
     yield "Ratios without a goal", RATIOS, [
         (one["title"], value_of(one)) for one in result["ratios"] if one["value"]
     ]  # fmt: skip
@@ -106,7 +104,7 @@ def tables(result: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str], list
 def goal_row(goal: Mapping[str, Any]) -> tuple[str, ...]:
     """Title, figure, bound, whether it is reached."""
     bound = f"at most {goal['most']:g}" if goal["most"] is not None else f"at least {goal['least']:g}"
-    unknown = "not for this network or clip" if goal["value"] else "not measured"
+    unknown = "not for this network, clip or machine" if goal["value"] else "not measured"
     word = {True: "reached", False: "missed", None: unknown}[goal["reached"]]
     return goal["title"], value_of(goal), bound + goal["word"].replace("x", ""), word
 
@@ -123,10 +121,11 @@ def time_row(row: Mapping[str, Any]) -> tuple[str, ...]:
     if "height" in row:
         clip = clip_of(row) + (f", batch {row['batch']}" if "batch" in row else "")
         frames = f"{median(seconds) / row['frames']:.3g}" if "batch" not in row else NOTHING
-    held = row["peaks"] if "floor" not in row["subject"] and row["peaks"] and None not in row["peaks"] else None
+    known = "floor" not in row["subject"] and row["place"] not in NOT_OF_THE_CLIP and row["peaks"] and None not in row["peaks"]
+    held = row["peaks"] if known else None
     name = FRAMEWORKS.get(row["framework"], "both")
     return (
-        name, SUBJECTS[row["subject"]], clip, spread([median(seconds), min(seconds), max(seconds)]), frames,
+        name, measured(row), clip, spread([median(seconds), min(seconds), max(seconds)]), frames,
         f"{max(held) / MIB:.0f} MiB" if held else NOTHING, str(len(seconds)),
     )  # fmt: skip
 
@@ -153,12 +152,11 @@ def growth_row(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
 
 def operation_rows(name: str, found: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Counted operations of every clip, and the share of the peak at which each subject does them."""
-    best, rate = found["best"], found[f"{found['best']}_per_second"] / 1e9
-    what = {"matmul": "matrix product", "convolution": "convolution"}[best]
+    rate = found["best"]["per_second"] / 1e9
     return [
         (
-            FRAMEWORKS[name], clip_of(one), SUBJECTS[subject],
-            f"{one['operations'] / 1e9:.1f} G in {one['calls']} convolutions", f"{share:.0%} of {rate:.0f} G/s ({what})",
+            FRAMEWORKS[name], clip_of(one), MEASURED[subject] + ", --fast" * (subject == "fast"),
+            f"{one['operations'] / 1e9:.1f} G in {one['calls']} convolutions", f"{share:.0%} of {rate:.0f} G/s",
         )
         for one in found["places"].values()
         for subject, share in one["shares"].items()
@@ -171,9 +169,9 @@ def remarks(result: Mapping[str, Any]) -> list[str]:
     for name, found in result["operations"].items():
         said.append(
             f"{FRAMEWORKS[name]} at best: a large matrix product {found['matmul_per_second'] / 1e9:.0f} G operations a second, "
-            f"a large convolution {found['convolution_per_second'] / 1e9:.0f} G; shares refer to the faster one."
+            f"a large convolution {found['convolution_per_second'] / 1e9:.0f} G; shares refer to {best_of(found['best'])}."
         )
-    if any(row["subject"] == "fast" for row in result["rows"]):
+    if any("winograd" in row.get("ways", ()) for row in result["rows"]):
         said.append(
             "Operations are those of the convolutions as they are defined. Winograd's algorithm (--fast winograd) gets the "
             "same result by fewer, so its share can exceed 100 %."
@@ -182,6 +180,12 @@ def remarks(result: Mapping[str, Any]) -> list[str]:
         outcome = "passed" if suite["passed"] else "did NOT pass"
         said.append(f"The parity suite ({suite['command']}) took {suite['seconds']:.0f} s and {outcome}.")
     return said
+
+
+def best_of(best: Mapping[str, Any]) -> str:
+    """What the machine did fastest, in words."""
+    kind = {"matmul": "matrix product", "convolution": "convolution"}[best["kind"]]
+    return f"{FRAMEWORKS[best['framework']]}'s large {kind}"
 
 
 def spread(numbers: Sequence[float]) -> str:

@@ -2,9 +2,16 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 NOTHING = "–"
 FRAMEWORKS = {"torch": "PyTorch", "mindspore": "MindSpore"}
+# subject of `port bench` -> what was timed
+MEASURED = {
+    "network": "whole network", "fast": "whole network", "half": "whole network", "plain": "plain transcription",
+    "floor": "its convolutions alone", "half-floor": "its convolutions alone", "training": "training iteration",
+    "training-floor": "its convolutions alone, both ways", "conversion": "conversion",
+}  # fmt: skip
 
 STAGES = {  # key in report.json -> (title, what it shows)
     "weights": (
@@ -69,6 +76,12 @@ DECISIONS = {
     "location": "the earlier position a token came from, rounded to whole cells (location map)",
     "argmax": "the keyframe whose token matches best (arg-max)",
 }
+
+
+def measured(row: Mapping[str, Any]) -> str:
+    """What a row of `port bench` is of, with the ways that it named."""
+    ways = row.get("ways", ())
+    return MEASURED[row["subject"]] + (f", --fast {','.join(ways)}" if ways else "")
 
 
 def figure(value: float | None, digits: int = 3) -> str:
