@@ -33,7 +33,7 @@ def main(argv=None):
 
 def run(args):
     """Answer requests on standard input. -> 0"""
-    device.select(args.device)
+    device.select(args.device, args.threads)
     if args.subject in (worker.TRAINING, worker.TRAINING_FLOOR) and args.device == "cpu":
         device.one_after_the_other()  # as ms_model/train.py does; inference leaves the queues on
     if args.subject not in SUBJECTS:

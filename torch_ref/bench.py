@@ -32,7 +32,7 @@ def main(argv=None):
 
 def run(args):
     """Answer requests on standard input. -> 0"""
-    device.select(args.device)
+    device.select(args.device, args.threads)
     given = (args.weights, args.fast, args.device) if args.subject in ("network", "floor") else (args.weights,)
     prepare = SUBJECTS[args.subject](*given)
     return worker.serve(prepare, device.describe, forget_memory, highest_memory)

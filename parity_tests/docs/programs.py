@@ -8,7 +8,7 @@ import re
 import subprocess
 
 import convert_weights
-from parity_tests.bench import operators, tf32_score
+from parity_tests.bench import operators, parts, tf32_score, threads
 from parity_tests.docs.pages import REPO
 from parity_tests.stream import memory_table, seams, standin
 from port.cli import parse
@@ -109,6 +109,8 @@ PROGRAMS = {
     "pytest": parse_pytest,
     "parity_tests.golden.agreement": parse_nothing,
     "parity_tests.bench.operators": operators.parse,
+    "parity_tests.bench.parts": parts.parse,
+    "parity_tests.bench.threads": threads.parse,
     "parity_tests.bench.tf32_score": tf32_score.parse,
     "parity_tests.stream.seams": seams.parse,
     "parity_tests.stream.memory_table": memory_table.parse,

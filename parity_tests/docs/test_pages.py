@@ -2,10 +2,11 @@
 
 import re
 import tomllib
+from fnmatch import fnmatch
 
 import pytest
 
-from parity_tests.docs.pages import COLUMNS, DOCS, REPO, blocks, code_spans, not_in_code, prose
+from parity_tests.docs.pages import COLUMNS, DOCS, REPO, blocks, code_spans, commands, not_in_code, prose
 from port.models.ttvsr import VALUE_SOURCES
 from port.parity import tolerance
 
@@ -30,6 +31,26 @@ def test_the_example_of_a_map_is_one(tmp_path):
     (tmp_path / "map.toml").write_text(text, encoding="utf-8")
     found = read_map(tmp_path / "map.toml")
     assert [str(entry.layout) for entry in found.entries] == ["ones", "split 3", "same"] and found.left_out
+
+
+def verbs_by_report(all_words):
+    """Path that a command of `port` writes a report to -> verbs that do"""
+    found = {}
+    for words in all_words:
+        if words[:3] == ["python", "-m", "port"] and "--report" in words:
+            found.setdefault(words[words.index("--report") + 1], set()).add(words[3])
+    return found
+
+
+def test_a_report_is_one_verbs():
+    """Who tries the commands of another page must not write over a committed report of an hour."""
+    ignored = (REPO / ".gitignore").read_text(encoding="utf-8").splitlines()
+    committed = [line.removeprefix("!/").removesuffix("/") for line in ignored if line.startswith("!/reports/")]
+    found = verbs_by_report(words for page in DOCS for words in commands(page.read_text(encoding="utf-8")))
+    found = {path: verbs for path, verbs in found.items() if any(fnmatch(path, one) for one in committed)}
+    assert len(found) > 4 and {path: verbs for path, verbs in found.items() if len(verbs) > 1} == {}
+    two = [["python", "-m", "port", verb, "--report", "reports/bench.md"] for verb in ("bench", "convert-bench")]
+    assert verbs_by_report(two) == {"reports/bench.md": {"bench", "convert-bench"}}
 
 
 # ---------------------------------------------------------------------------------------------- links, paths and names

@@ -1,14 +1,17 @@
-"""What the port's loop over frames leaves out: waiting for the device, and compiling anew."""
+"""What the port's loop over frames leaves out: waiting for the device, compiling anew, and what an NPU does not have."""
 
+import ast
 from collections import Counter
 
 import mindspore
+import mindspore.ops as F
 import numpy as np
 import pytest
 from mindspore import Tensor
 from mindspore.graph import api
 
 from ms_model import ttvsr
+from parity_tests.docs.pages import REPO
 from parity_tests.model.test_ttvsr import clip
 from parity_tests.ops.both import COLUMNS
 
@@ -80,3 +83,28 @@ def test_nothing_is_compiled_anew_as_keyframes_grow(planted, make_ttvsr, seeded)
     made = len(api.ms_compile_cache - before)
     assert made > 4 if planted else made == 4
     assert np.isfinite(frames).all()
+
+
+NETWORKS = ("basicvsr", "blocks", "device", "ltam", "spynet", "tokens", "ttvsr", "vsr", "warp")
+NO_OPERATORS = {"constexpr"}
+
+
+def operators_of(sources):
+    """Names of `mindspore.ops` that are used as F.name"""
+    nodes = [node for source in sources for node in ast.walk(ast.parse(source))]
+    found = [node for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)]
+    return {node.attr for node in found if node.value.id == "F"} - NO_OPERATORS
+
+
+def not_for_ascend(names):
+    """Those of which MindSpore does not say that Ascend has them."""
+    platforms = {name: (getattr(F, name).__doc__ or "").partition("Supported Platforms:")[2] for name in names}
+    return {name for name, told in platforms.items() if "Ascend" not in told}
+
+
+def test_what_the_networks_call_is_documented_for_ascend():
+    """An operator that an NPU lacks would be computed on the host. (That those it has never are, only an NPU can tell.)"""
+    sources = [(REPO / "ms_model" / f"{name}.py").read_text(encoding="utf-8") for name in NETWORKS]
+    names = operators_of(sources)
+    assert {"grid_sample", "gather_elements", "interpolate"} < names and not_for_ascend(names) == set()
+    assert not_for_ascend({"median", "grid_sample"}) == {"median"}

@@ -30,13 +30,14 @@ def ways_of(subject: str, fast: Sequence[str]) -> Sequence[str]:
 class Worker:
     """One process of a column, as port/bench/worker.py describes it."""
 
-    def __init__(self, framework: str, subject: str, weights: Path, device: str, fast: Sequence[str] = ()):
+    def __init__(self, framework: str, subject: str, weights: Path, device: str, fast: Sequence[str] = (), more=()):
+        """fast: ways of the subject "fast"; more: words of its command line"""
         self.name = f"{framework} {subject}"
         ways = ways_of(subject, fast)
         words = [sys.executable, "-m", f"{COLUMNS[framework]}.bench", TIMED_AS.get(subject, subject)]
         words += ["--weights", str(weights), *(["--fast", ",".join(ways)] if ways else [])]
         self.process = subprocess.Popen(
-            [*words, "--device", device], cwd=ROOT, env=undisturbed(), text=True,
+            [*words, "--device", device, *more], cwd=ROOT, env=undisturbed(), text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
 

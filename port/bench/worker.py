@@ -47,6 +47,7 @@ def worker_arguments(prog: str, devices: tuple[str, ...]) -> argparse.ArgumentPa
     parser.add_argument("--weights", type=Path, required=True, help="of TTVSR")
     parser.add_argument("--device", default=devices[0], choices=devices)
     parser.add_argument("--fast", type=fast_names, default=(), metavar="NAME,..", help="ways of `network` and `floor`")
+    parser.add_argument("--threads", type=int, metavar="N", help="of a CPU (default: as a user's process has them)")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
 
