@@ -39,7 +39,7 @@ def own_pages(shape, like):
     """Room for a tensor of the type and on the device of `like`, on a CPU apart from the heap. -> of that shape, unset
 
     There its pages come when they are written first and go back to the system when it is let go, while MindSpore's pool keeps
-    all it ever had. Not a Parameter: those are let go late. On an NPU it is made there, as nothing else is.
+    all it ever had. Not a Parameter: those are let go late. On an NPU it is zeros, made there.
     """
     if mindspore.get_context("device_target") != "CPU":
         return F.zeros(shape, dtype=like.dtype)

@@ -4,7 +4,7 @@ A token grid is (n, c*S*S, h//S, w//S) with channel order (c, ky, kx), S the tok
 h or w is no multiple of S belong to no token; putting tokens together leaves zeros there.
 """
 
-from functools import cache
+from functools import lru_cache
 
 import mindspore.ops as F
 from mindspore import Tensor
@@ -39,7 +39,12 @@ def enlarged_tokens(x, stride, patch):
 
 
 @F.constexpr  # numpy's part of it is a constant of compiled parts
-@cache  # copied to an NPU once, not at every keyframe, which would wait for it
 def _averages(side, stride, patch):
     """See port/models/tokens.py. -> (side // S * S, side)"""
+    return _made(side, stride, patch)
+
+
+@lru_cache(16)  # copied to an NPU once, not at every keyframe, which would wait for it
+def _made(side, stride, patch):
+    """`_averages`, kept."""
     return Tensor(averages(side, stride, patch).astype("float32"))

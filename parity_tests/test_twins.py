@@ -87,6 +87,7 @@ FILES_ONLY_PORT = {
 ARGUMENTS = {
     ("gate.py", "Gate.forward"): "PyTorch's modules may write into what they are given: `apart`",
     ("tokens.py", "_averages"): "a constant of MindSpore's compiled parts is made from numbers alone",
+    ("tokens.py", "_made"): "as above",
     ("checkpoint.py", "_to_tensor"): "the name of the tensor goes into MindSpore's messages",
 }
 

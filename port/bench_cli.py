@@ -90,9 +90,10 @@ def run_bench(args: argparse.Namespace) -> int:
     }
     console.print_json(result) if args.json else show(result)
     if args.report:
-        target = args.report.with_stem(f"{args.report.stem}-partial") if stopped else args.report
+        target = partial(args.report) if stopped else args.report
         write_bench_report(target, result)
-        console.note(f"the report is {target}" + f"; {args.report} is left alone." * bool(stopped))
+        spared = f"; {args.report} is left alone" if stopped and args.report.exists() else ""
+        console.note(f"the report is {target}{spared}.")
     if result["doubt"]:
         console.note(f"error: {result['doubt']}")
         code = code or COULD_NOT_RUN
@@ -107,8 +108,14 @@ def check_report(path: Path | None) -> None:
     if path.suffix != ".md":
         raise UsageError(f"--report names a page, so its name ends in .md; found {path.name}.")
     make_folder(path.parent)
-    for suffix in (".md", ".png", ".json"):
-        check_target(path.with_suffix(suffix))
+    for page in (path, partial(path)):
+        for suffix in (".md", ".png", ".json"):
+            check_target(page.with_suffix(suffix))
+
+
+def partial(page: Path) -> Path:
+    """Where the report of a run goes that has ended early."""
+    return page.with_stem(f"{page.stem}-partial")
 
 
 def measure(

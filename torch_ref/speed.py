@@ -1,13 +1,11 @@
 """Ways to compute faster, see port/models/speed.py. Without any, float32 is exact."""
 
-import os
-import shutil
-
 import torch
 
 from port.allocator import keep_freed_memory
 from port.errors import PortError, UsageError
 from port.models.speed import chosen
+from port.native.build import check_cpp_compiler
 from torch_ref.half import InHalf, use_dtype
 from torch_ref.winograd import fast_convolutions
 
@@ -46,12 +44,8 @@ def _tf32(net, device):
 
 
 def _compile(net, device):
-    compiler = os.environ.get("CXX", "g++")
-    if device == "cpu" and shutil.which(compiler) is None:
-        raise PortError(
-            f"--fast compile: PyTorch generates C++ on a CPU, and there is no compiler {compiler!r} (g++, or what CXX names). "
-            "Install one (apt-get install g++), or leave it out."
-        )
+    if device == "cpu":
+        check_cpp_compiler()
     net.compile_parts()
 
 

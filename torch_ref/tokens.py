@@ -4,7 +4,7 @@ A token grid is (n, c*S*S, h//S, w//S) with channel order (c, ky, kx), S the tok
 h or w is no multiple of S belong to no token; putting tokens together leaves zeros there.
 """
 
-from functools import cache
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -35,12 +35,18 @@ def enlarged_tokens(x, stride, patch):
     (n, c, h, w) -> (n, c*S*S, h//S, w//S)
     """
     h, w = x.shape[2:]
-    across = torch.matmul(x, _averages(w, stride, patch, x.dtype, x.device).T)
-    return pixels_to_tokens(torch.matmul(_averages(h, stride, patch, x.dtype, x.device), across), stride)
+    across = torch.matmul(x, _averages(w, stride, patch, x).T)
+    return pixels_to_tokens(torch.matmul(_averages(h, stride, patch, x), across), stride)
 
 
-@cache  # copied to a GPU once, not at every keyframe, which would wait for it
-def _averages(side, stride, patch, dtype, device):
-    """See port/models/tokens.py. -> (side // S * S, side)"""
+def _averages(side, stride, patch, like):
+    """See port/models/tokens.py. -> (side // S * S, side) of the type and on the device of `like`"""
+    made = _made.__wrapped__ if torch.compiler.is_compiling() else _made  # what a tracer gets is not to be kept
+    return made(side, stride, patch, like.dtype, like.device)
+
+
+@lru_cache(16)  # copied to a GPU once, not at every keyframe, which would wait for it
+def _made(side, stride, patch, dtype, device):
+    """`_averages`, kept."""
     with torch.inference_mode(False):  # for training as well
         return torch.as_tensor(averages(side, stride, patch), dtype=dtype, device=device)

@@ -19,7 +19,7 @@ from port import console
 from port.bench import worker
 from port.bench.plan import COLUMNS
 from port.bench.request import read_size
-from port.errors import run_command
+from port.errors import UsageError, run_command
 from port.models.speed import fast_names
 from port.train.initial import initial_weights
 from port.weights import tensors_file
@@ -56,20 +56,30 @@ def main(argv=None):
 
 def measure(args):
     """-> 0"""
+    check(args)
     height, width = read_size(args.size)
     column = COLUMNS[args.framework]
     bench, device = (importlib.import_module(f"{column}.{name}") for name in ("bench", "device"))
     device.select("cpu")
     net, spent = network(column, args), defaultdict(list)
     run = bench.timed_network(net, worker.clip({"frames": args.frames, "height": height, "width": width}))
-    run()  # once without counting: parts are compiled for the clip
     for path in PARTS:
         watch(net, path, spent, bench.finish)
+    run()  # once without counting: parts are compiled for the clip
+    spent.clear()
     start = time.perf_counter()
     run()
     found = summed_up(spent, time.perf_counter() - start)
     console.print_json(found) if args.json else show(found)
     return 0
+
+
+def check(args):
+    """Raises UsageError."""
+    if args.frames < 2 or args.blocks < 1:
+        raise UsageError(f"--frames must be at least 2 and --blocks at least 1, found {args.frames} and {args.blocks}.")
+    if "compile" in args.fast:
+        raise UsageError("--fast compile: PyTorch would compile the clock along with the parts. Leave it out.")
 
 
 def network(column, args):

@@ -6,6 +6,7 @@ import pytest
 
 from parity_tests.bench import operators
 
+pytestmark = pytest.mark.usefixtures("memory_as_it_was")
 SMALL = ["--frames", "2", "--size", "64x64", "--blocks", "1"]
 
 

@@ -44,7 +44,11 @@ def test_ratios_are_taken_within_rounds(capsys):
 
 
 @pytest.mark.parametrize(
-    ("flags", "says"), [(["--threads", "0"], "whole numbers from 1 on"), (["--size", "8"], "rows x columns")]
+    ("flags", "says"), [
+        (["--threads", "0"], "whole numbers from 1 on"),
+        (["--size", "8"], "rows x columns"),
+        (["--rounds", "0"], "--rounds must be at least 1"),
+    ],
 )
 def test_mistakes_of_the_user(flags, says, capsys):
     assert threads.main(["torch", *flags]) == 2

@@ -46,23 +46,34 @@ def main(argv=None):
 def measure(args):
     """-> 0"""
     height, width = read_size(args.size)
-    numbers = args.threads.split(",")
-    if not all(number.isdecimal() and int(number) for number in numbers):
-        raise UsageError(f"--threads takes whole numbers from 1 on, with commas between them; found {args.threads!r}.")
+    numbers = numbers_of(args)
     request = {"frames": args.frames, "height": height, "width": width}
     with tempfile.TemporaryDirectory(prefix="port-threads-") as folder, ExitStack() as closing:
         weights = Path(folder) / "weights.safetensors"
         tensors_file.save(weights, initial_weights(TTVSRConfig(64, args.blocks), 0))
-        workers = {name: started(args.framework, name, weights) for name in (USUAL, *numbers)}
-        for one in workers.values():
-            closing.callback(one.close)
-            one.ask(request)  # once without counting
+        workers = {}
+        for name in dict.fromkeys((USUAL, *numbers)):
+            workers[name] = started(args.framework, name, weights)
+            closing.callback(workers[name].close)
+            workers[name].ask(request)  # once without counting
         seconds = {name: [] for name in workers}
         for _ in range(args.rounds):
             for name, one in workers.items():
                 seconds[name].append(one.ask(request)["seconds"])
     console.print_json(seconds) if args.json else show(seconds)
     return 0
+
+
+def numbers_of(args):
+    """Of threads. Raises UsageError."""
+    least = {"frames": 2, "blocks": 1, "rounds": 1}
+    for name, number in least.items():
+        if getattr(args, name) < number:
+            raise UsageError(f"--{name} must be at least {number}, found {getattr(args, name)}.")
+    numbers = args.threads.split(",")
+    if not all(number.isdecimal() and int(number) for number in numbers):
+        raise UsageError(f"--threads takes whole numbers from 1 on, with commas between them; found {args.threads!r}.")
+    return numbers
 
 
 def started(framework, name, weights):

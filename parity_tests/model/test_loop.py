@@ -102,7 +102,7 @@ def not_for_ascend(names):
     return {name for name, told in platforms.items() if "Ascend" not in told}
 
 
-def test_what_the_networks_call_is_documented_for_ascend():
+def test_functions_that_the_networks_name_are_documented_for_ascend():
     """An operator that an NPU lacks would be computed on the host. (That those it has never are, only an NPU can tell.)"""
     sources = [(REPO / "ms_model" / f"{name}.py").read_text(encoding="utf-8") for name in NETWORKS]
     names = operators_of(sources)

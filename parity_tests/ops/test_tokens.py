@@ -95,3 +95,27 @@ def fold_by_reshape(x, patch):
 def test_the_specification_in_loops_sees_mistakes(broken, patch, seeded):
     x = seeded.standard_normal((1, 2, 64, 64)).astype(np.float32)
     assert worst(enlarged_by_hand(x, S, patch), broken(x, patch)) > 0.5
+
+
+def test_the_constant_of_a_trace_is_not_kept():
+    """What an exporter computes with stands for values and has none; the run after it needs real ones."""
+
+    class Enlarged(torch.nn.Module):
+        def forward(self, x):
+            return torch_tokens.enlarged_tokens(x, S, 2 * S)
+
+    torch_tokens._made.cache_clear()
+    x = torch.rand(1, 2, 24, 20)
+    exported = torch.export.export(Enlarged(), (x,)).module()
+    assert torch.equal(exported(x), Enlarged()(x))
+
+
+def test_the_constant_serves_training_after_inference():
+    """Kept by a run without gradients, used by one with them."""
+    torch_tokens._made.cache_clear()
+    x = torch.rand(1, 2, 24, 20)
+    with torch.inference_mode():
+        torch_tokens.enlarged_tokens(x, S, 2 * S)
+    x.requires_grad_()
+    torch_tokens.enlarged_tokens(x, S, 2 * S).sum().backward()
+    assert x.grad.abs().sum() > 0

@@ -2,10 +2,11 @@
 
 place      what is measured there
 main       the clip that was asked for, in all rounds
-small      the same number of frames at 176x144, in PyTorch alone: network, plain transcription and floor
+small      the same number of frames at 176x144, in PyTorch alone, and not in 16 bits
 growth     shorter clips, once each
 training   a small crop, in all rounds
-full       100 frames, each in a new process: once, or in all rounds on a device of its own, where they take seconds
+full       100 frames, each in a new process: once, or in all rounds on a device of its own, where they take seconds (its memory
+           must hold all subjects of PyTorch then)
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,7 +28,7 @@ TRAINING_TURNS = tuple((framework, subject) for framework in FRAMEWORKS for subj
 PEAKS = tuple((framework, "peak") for framework in FRAMEWORKS)
 SUBJECTS = ("network", "fast", "half", "plain", "floor", "training", "peak")
 HALF = ("bfloat16",)  # ways of the subject "half"
-FOR_ONE_LENGTH = {"compile", "cuda_graphs"}  # ways that make something ready for the length of a clip
+FOR_ONE_LENGTH = {"compile"}  # ways of a CPU that make something ready for the length of a clip
 
 # Seconds for a frame of 320x180 of the official network (or for a whole run of what does not grow with the clip) on two cores
 # of 2026, for the estimate alone

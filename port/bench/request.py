@@ -77,7 +77,7 @@ def fast_ways(args: argparse.Namespace, frameworks: Sequence[str]) -> dict[str, 
     found = {name: tuple(way for way in args.fast if name in MODES[way].where) for name in frameworks}
     for name, ways in found.items():
         speed.chosen(ways, name, place_of(name, args), "ttvsr")
-    build_for(args.fast)  # before anything is measured
+    build_for(args.fast, args.device)  # before anything is measured
     return found
 
 

@@ -30,7 +30,9 @@ def ways_of(subject: str, fast: Sequence[str]) -> Sequence[str]:
 class Worker:
     """One process of a column, as port/bench/worker.py describes it."""
 
-    def __init__(self, framework: str, subject: str, weights: Path, device: str, fast: Sequence[str] = (), more=()):
+    def __init__(
+        self, framework: str, subject: str, weights: Path, device: str, fast: Sequence[str] = (), more: Sequence[str] = ()
+    ):
         """fast: ways of the subject "fast"; more: words of its command line"""
         self.name = f"{framework} {subject}"
         ways = ways_of(subject, fast)

@@ -19,10 +19,22 @@ COMPILE = ("-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
 SECONDS = 120
 
 
-def build_for(ways: Iterable[str]) -> None:
+def build_for(ways: Iterable[str], device: str = "cpu") -> None:
     """Compile now what these ways of --fast need, so that it does not fail later. Raises PortError as `library` does."""
+    if "compile" in ways and device == "cpu":
+        check_cpp_compiler()
     for name in sorted({source.stem for source in Path(__file__).parent.glob("*.c")} & set(ways)):
         library(name)
+
+
+def check_cpp_compiler() -> None:
+    """PyTorch's compiler generates C++ on a CPU. Raises PortError where there is nothing that compiles it."""
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        raise PortError(
+            f"--fast compile: PyTorch generates C++ on a CPU, and there is no compiler {compiler!r} (g++, or what CXX names). "
+            "Install one (apt-get install g++), or leave it out."
+        )
 
 
 @cache

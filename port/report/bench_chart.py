@@ -58,12 +58,13 @@ def label_of(row: Mapping[str, Any]) -> str:
 
 
 def draw_bar(axes: Axes, place: int, row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    """One bar and, where its clip has one, the floor of its framework: float32's, so not beside 16 bits."""
+    """One bar and, where its clip has one, the floor of its framework in the same type."""
     numbers, middle = per_frame(row), median(per_frame(row))
     axes.barh(place, middle, 0.6, color=COLOURS[row["framework"]], alpha=ALPHA.get(row["subject"], 1.0))
     axes.plot([min(numbers), max(numbers)], [place, place], color=LIGHT.ink, linewidth=1.0)
-    for floor in rows if row["subject"] != "half" else ():
-        if floor["subject"] == "floor" and all(floor[key] == row[key] for key in ("framework", "place", "frames")):
+    wanted = "half-floor" if "bfloat16" in row.get("ways", ()) else "floor"
+    for floor in rows:
+        if floor["subject"] == wanted and all(floor[key] == row[key] for key in ("framework", "place", "frames")):
             label = "floor: its convolutions alone" if not axes.get_legend_handles_labels()[1] else None
             at = median(per_frame(floor))
             axes.plot([at, at], [place - 0.4, place + 0.4], color=LIGHT.limit, linewidth=2.5, label=label)

@@ -23,11 +23,12 @@ NOT_OF_THE_CLIP = ("small", "growth")  # places whose process has run a longer c
 GROWTH = ("framework", "line", "off by at most", "quadratic", "off by at most", "per frame, longest by shortest")
 EXPLAINED = (
     "Seconds are medians over the rounds, with the lowest and the highest in brackets. In a round every framework and subject "
-    "has one turn, each in a process of its own that has run once before (PyTorch on a CPU, and before 100 frames, on a clip "
-    "of two frames), and nothing else runs meanwhile. A ratio is taken within each round; its median stands here with the "
-    "lowest and the highest round. Peak memory is all that the process holds, framework included. It is left out where the "
-    "process has run a longer clip before, and of the convolutions alone, of which it means nothing. MindSpore's convolutions "
-    "alone are compiled apart from what would be fused with them: they are no bound, and its whole network may be faster."
+    "has one turn, each in a process of its own that has run once before (where nothing is made ready for a clip, and before "
+    "the 100 frames of a CPU, on one of two frames), and nothing else runs meanwhile. A ratio is taken within each round; its "
+    "median stands here with the lowest and the highest round. Peak memory is all that the process holds, framework included. "
+    "It is left out where the process has run a longer clip before, and of the convolutions alone, of which it means nothing. "
+    "MindSpore's convolutions alone are compiled apart from what would be fused with them: they are no bound, and its whole "
+    "network may be faster."
 )
 
 
@@ -73,7 +74,7 @@ def about(result: Mapping[str, Any]) -> str:
         f"float32 but where another type is named. {verdict(result)}\n\n"
         f"Made by `{cell(result['command'])}` in {result['seconds']:.0f} s, {result['created']}."
         + (f" It ended early, and this is what was measured until then: {cell(stopped)}." if stopped else "")
-        + (f" Its floors cannot be relied on: {cell(result['doubt'])}" if result["doubt"] else "")
+        + (f" Neither its floors nor goals by them can be relied on: {cell(result['doubt'])}" if result["doubt"] else "")
     )
 
 
@@ -81,7 +82,7 @@ def verdict(result: Mapping[str, Any]) -> str:
     known = [goal["reached"] for goal in result["goals"] if goal["reached"] is not None]
     rest = len(result["goals"]) - len(known)
     if not known:
-        return "No goal was measured: they are set for the published size and its clips."
+        return "No goal was judged: they are set for the published size, its clips and a CPU of two cores."
     left = f"; {rest} were not measured, or are not for this clip or machine" if rest else ""
     return f"{sum(known)} of {len(known)} goals that were measured are reached{left}."
 
