@@ -36,10 +36,8 @@ def test_a_slow_part_is_seen(framework, capsys, monkeypatch):
     ttvsr = importlib.import_module(f"{COLUMNS[framework]}.ttvsr").TTVSR
     own = ttvsr._follow
     monkeypatch.setattr(ttvsr, "_follow", lambda *given: (time.sleep(0.5), own(*given))[1])
-    found = seconds(framework, capsys)
-    own, calls, last = found["warping along the flow"]
+    own, calls, last = seconds(framework, capsys)["warping along the flow"]
     assert last > 0.5 and calls == 4 and own > 4 * 0.5
-    assert found["attention"][2] < last
 
 
 @pytest.mark.parametrize("framework", COLUMNS)
