@@ -32,7 +32,7 @@ def draw_bench(result: Mapping[str, Any]) -> bytes | None:
     axes.invert_yaxis()
     axes.set_xlim(0, 1.14 * max(max(per_frame(row)) for row in bars))
     axes.set_xlabel(
-        "seconds per frame (median; the thin line reaches from the fastest round to the slowest)", color=LIGHT.ink
+        "seconds per frame: the median, and a thin line\nfrom the fastest round to the slowest", color=LIGHT.ink
     )
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
