@@ -130,11 +130,11 @@ class LTAM(nn.Cell):
         n, m, tokens = rows.shape
         unit = _unit(_as_rows(pixels_to_tokens(query, self.stride)))
         few = max(1, self.at_once // unit.size)
-        rows, similar = rows.swapaxes(0, 1).reshape(m, -1), []
-        for k in range(0, m, few):
-            some = rows[k : k + few]
-            met = F.gather(index, some.flatten(), 0).reshape(some.shape[0], n * tokens, -1)
-            similar.append((met * unit).sum(axis=2))
+        rows, similar = rows.swapaxes(0, 1).flatten(), []
+        units = unit.tile((min(few, m), 1))  # of two axes: products and sums over three take five times as long here
+        for some in rows.split(units.shape[0]):
+            met = F.gather(index, some, 0)
+            similar.append((met * units[: some.shape[0]]).sum(axis=1))
         return F.cat(similar).reshape(m, n, tokens).swapaxes(0, 1)
 
     def _winning_values(self, stored, rows, winner, grid, size):

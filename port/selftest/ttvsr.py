@@ -85,7 +85,7 @@ FAULTS = [
     _ltam("anchor left out", "return anchor + self.fusion", "return self.fusion", "LTAM", "forward", "missing_term", ""),
     _ltam("values in another order", "F.cat(values, axis=1)", "F.cat(values[::-1], axis=1)", "LTAM", "forward", "permuted_channels", ""),
     _ltam("rows and columns of the locations exchanged", "locations[:, 1::2] * columns + locations[:, 0::2]", "locations[:, 0::2] * columns + locations[:, 1::2]", "LTAM", "forward", "permuted_pixels", "49 66"),
-    _ltam("similarity with the first keyframe", "F.gather(index, some.flatten(), 0)", "F.gather(index, (some % (n * tokens)).flatten(), 0)", "LTAM", "forward", "wrong_choice permuted_channels exchanged", "64"),
+    _ltam("similarity with the first keyframe", "F.gather(index, some, 0)", "F.gather(index, some % (n * tokens), 0)", "LTAM", "forward", "wrong_choice permuted_channels exchanged", "64"),
     _tokens("space to depth for pixel unshuffle", UNSHUFFLE, SPACE, ". LTAM", "forward", "permuted_channels", "53"),
     _tokens("folded by a reshape", AVERAGED, f"F.adaptive_avg_pool2d({RESHAPED}, (h, w))", ".", "forward", "permuted_pixels pooling_replaced", "51"),
     _tokens("resizing for adaptive pooling", AVERAGED, f'F.interpolate({FOLDED}, size=(h, w), mode="nearest")', ".", "forward", "pooling_replaced interpolation_mode", "40"),
