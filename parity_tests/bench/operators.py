@@ -4,22 +4,17 @@ The reference with 64 channels and 60 blocks, weights drawn, on noise, as `port 
 operator, that of operators it calls left out; the profiler's own cost is in it, which is small where operators are large.
 """
 
-import argparse
 import sys
-import tempfile
-from pathlib import Path
 
 import torch
 from rich.table import Table
 
+from parity_tests.bench.drawn import check, drawn_weights, parser_of
 from port import console
 from port.bench import worker
 from port.bench.request import read_size
 from port.errors import run_command
 from port.models.speed import fast_names
-from port.train.initial import initial_weights
-from port.weights import tensors_file
-from port.weights.ttvsr import TTVSRConfig
 from torch_ref import device, speed
 from torch_ref.bench import load_plain
 from torch_ref.networks import load_network
@@ -28,13 +23,9 @@ SMALLEST = 0.002  # of the whole: what takes less is summed up as the rest
 
 
 def parse(argv=None):
-    parser = argparse.ArgumentParser(prog="python -m parity_tests.bench.operators", description=__doc__)
-    parser.add_argument("--frames", type=int, default=4)
-    parser.add_argument("--size", default="180x320", metavar="HxW", help="rows and columns")
-    parser.add_argument("--blocks", type=int, default=60, help="residual blocks; fewer for a try")
+    parser = parser_of("operators", __doc__, 4, "180x320")
     parser.add_argument("--fast", type=fast_names, default=(), metavar="NAME,..")
     parser.add_argument("--plain", action="store_true", help="the plain transcription instead")
-    parser.add_argument("--json", action="store_true")
     return parser.parse_args(argv)
 
 
@@ -45,6 +36,7 @@ def main(argv=None):
 
 def measure(args):
     """-> 0"""
+    check(args)
     height, width = read_size(args.size)
     device.select("cpu")
     clip = torch.from_numpy(worker.clip({"frames": args.frames, "height": height, "width": width}))
@@ -59,9 +51,7 @@ def measure(args):
 
 def network(args):
     """Of the size that is asked for, in the ways that are asked for."""
-    with tempfile.TemporaryDirectory(prefix="port-profile-") as folder:
-        weights = Path(folder) / "weights.safetensors"
-        tensors_file.save(weights, initial_weights(TTVSRConfig(64, args.blocks), 0))
+    with drawn_weights(args.blocks) as weights:
         return load_plain(weights) if args.plain else speed.apply(load_network("ttvsr", weights), args.fast, "cpu")
 
 

@@ -5,25 +5,20 @@ launched is waited for, so that its time is its own. The first and the last call
 meets more keyframes from frame to frame.
 """
 
-import argparse
 import importlib
 import sys
-import tempfile
 import time
 from collections import defaultdict
-from pathlib import Path
 
 from rich.table import Table
 
+from parity_tests.bench.drawn import check, drawn_weights, parser_of
 from port import console
 from port.bench import worker
 from port.bench.plan import COLUMNS
 from port.bench.request import read_size
 from port.errors import UsageError, run_command
 from port.models.speed import fast_names
-from port.train.initial import initial_weights
-from port.weights import tensors_file
-from port.weights.ttvsr import TTVSRConfig
 
 # method of the network or of a part of it -> what it does; none of them calls another one
 PARTS = {
@@ -39,13 +34,9 @@ REST = "all others"
 
 
 def parse(argv=None):
-    parser = argparse.ArgumentParser(prog="python -m parity_tests.bench.parts", description=__doc__)
+    parser = parser_of("parts", __doc__, 6, "180x320")
     parser.add_argument("framework", choices=tuple(COLUMNS))
-    parser.add_argument("--frames", type=int, default=6)
-    parser.add_argument("--size", default="180x320", metavar="HxW", help="rows and columns")
-    parser.add_argument("--blocks", type=int, default=60, help="residual blocks; fewer for a try")
     parser.add_argument("--fast", type=fast_names, default=(), metavar="NAME,..")
-    parser.add_argument("--json", action="store_true")
     return parser.parse_args(argv)
 
 
@@ -57,6 +48,8 @@ def main(argv=None):
 def measure(args):
     """-> 0"""
     check(args)
+    if "compile" in args.fast:
+        raise UsageError("--fast compile: PyTorch would compile the clock along with the parts. Leave it out.")
     height, width = read_size(args.size)
     column = COLUMNS[args.framework]
     bench, device = (importlib.import_module(f"{column}.{name}") for name in ("bench", "device"))
@@ -73,21 +66,11 @@ def measure(args):
     return 0
 
 
-def check(args):
-    """Raises UsageError."""
-    if args.frames < 2 or args.blocks < 1:
-        raise UsageError(f"--frames must be at least 2 and --blocks at least 1, found {args.frames} and {args.blocks}.")
-    if "compile" in args.fast:
-        raise UsageError("--fast compile: PyTorch would compile the clock along with the parts. Leave it out.")
-
-
 def network(column, args):
     """Of the size and in the ways that are asked for."""
     networks, speed = (importlib.import_module(f"{column}.{name}") for name in ("networks", "speed"))
     ways = ("compiled", *args.fast) if args.framework == "mindspore" else args.fast
-    with tempfile.TemporaryDirectory(prefix="port-parts-") as folder:
-        weights = Path(folder) / "weights.safetensors"
-        tensors_file.save(weights, initial_weights(TTVSRConfig(64, args.blocks), 0))
+    with drawn_weights(args.blocks) as weights:
         return speed.apply(networks.load_network("ttvsr", weights), ways, "cpu")
 
 

@@ -5,36 +5,27 @@ runs it, weights drawn; a ratio is taken within a round. Threads are those that 
 torch.set_num_threads, or mindspore.runtime.dispatch_threads_num, which leaves alone those of its convolutions.
 """
 
-import argparse
 import sys
-import tempfile
 from contextlib import ExitStack
-from pathlib import Path
 
 from rich.table import Table
 
+from parity_tests.bench.drawn import check, drawn_weights, parser_of
 from port import console
 from port.bench.figures import spread
 from port.bench.plan import COLUMNS
 from port.bench.request import read_size
 from port.bench.run import Worker
 from port.errors import UsageError, run_command
-from port.train.initial import initial_weights
-from port.weights import tensors_file
-from port.weights.ttvsr import TTVSRConfig
 
 USUAL = "usual"
 
 
 def parse(argv=None):
-    parser = argparse.ArgumentParser(prog="python -m parity_tests.bench.threads", description=__doc__)
+    parser = parser_of("threads", __doc__, 3, "144x176")
     parser.add_argument("framework", choices=tuple(COLUMNS))
     parser.add_argument("--threads", default="1,2,4", metavar="N,..", help="beside the usual number")
-    parser.add_argument("--frames", type=int, default=3)
-    parser.add_argument("--size", default="144x176", metavar="HxW", help="rows and columns")
-    parser.add_argument("--blocks", type=int, default=60, help="residual blocks; fewer for a try")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", action="store_true")
     return parser.parse_args(argv)
 
 
@@ -45,12 +36,11 @@ def main(argv=None):
 
 def measure(args):
     """-> 0"""
+    check(args)
     height, width = read_size(args.size)
     numbers = numbers_of(args)
     request = {"frames": args.frames, "height": height, "width": width}
-    with tempfile.TemporaryDirectory(prefix="port-threads-") as folder, ExitStack() as closing:
-        weights = Path(folder) / "weights.safetensors"
-        tensors_file.save(weights, initial_weights(TTVSRConfig(64, args.blocks), 0))
+    with drawn_weights(args.blocks) as weights, ExitStack() as closing:
         workers = {}
         for name in dict.fromkeys((USUAL, *numbers)):
             workers[name] = started(args.framework, name, weights)
@@ -66,10 +56,6 @@ def measure(args):
 
 def numbers_of(args):
     """Of threads. Raises UsageError."""
-    least = {"frames": 2, "blocks": 1, "rounds": 1}
-    for name, number in least.items():
-        if getattr(args, name) < number:
-            raise UsageError(f"--{name} must be at least {number}, found {getattr(args, name)}.")
     numbers = args.threads.split(",")
     if not all(number.isdecimal() and int(number) for number in numbers):
         raise UsageError(f"--threads takes whole numbers from 1 on, with commas between them; found {args.threads!r}.")
