@@ -5,7 +5,8 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from port.errors import UsageError
+from port.bench.request import read_size
+from port.errors import UsageError, run_command
 from port.train.initial import initial_weights
 from port.weights import tensors_file
 from port.weights.ttvsr import TTVSRConfig
@@ -23,11 +24,19 @@ def parser_of(name, about, frames, size):
     return parser
 
 
-def check(args):
-    """Raises UsageError for a number that is too small."""
+def request_of(args):
+    """The clip that is asked for, as port/bench/worker.py takes it. Raises UsageError for a number that is too small."""
     for name, number in LEAST.items():
         if getattr(args, name, number) < number:
             raise UsageError(f"--{name} must be at least {number}, found {getattr(args, name)}.")
+    height, width = read_size(args.size)
+    return {"frames": args.frames, "height": height, "width": width}
+
+
+def run_profile(parse, measure, argv=None):
+    """A whole command. parse(argv) -> args; measure(args) -> exit code"""
+    args = parse(argv)
+    return run_command(lambda: measure(args), debug=False)
 
 
 @contextmanager

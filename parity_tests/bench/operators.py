@@ -9,11 +9,9 @@ import sys
 import torch
 from rich.table import Table
 
-from parity_tests.bench.drawn import check, drawn_weights, parser_of
+from parity_tests.bench.drawn import drawn_weights, parser_of, request_of, run_profile
 from port import console
 from port.bench import worker
-from port.bench.request import read_size
-from port.errors import run_command
 from port.models.speed import fast_names
 from torch_ref import device, speed
 from torch_ref.bench import load_plain
@@ -30,16 +28,14 @@ def parse(argv=None):
 
 
 def main(argv=None):
-    args = parse(argv)
-    return run_command(lambda: measure(args), debug=False)
+    return run_profile(parse, measure, argv)
 
 
 def measure(args):
     """-> 0"""
-    check(args)
-    height, width = read_size(args.size)
+    request = request_of(args)
     device.select("cpu")
-    clip = torch.from_numpy(worker.clip({"frames": args.frames, "height": height, "width": width}))
+    clip = torch.from_numpy(worker.clip(request))
     net = network(args)
     run(net, clip[:, :2])
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:

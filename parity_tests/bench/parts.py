@@ -12,12 +12,11 @@ from collections import defaultdict
 
 from rich.table import Table
 
-from parity_tests.bench.drawn import check, drawn_weights, parser_of
+from parity_tests.bench.drawn import drawn_weights, parser_of, request_of, run_profile
 from port import console
 from port.bench import worker
 from port.bench.plan import COLUMNS
-from port.bench.request import read_size
-from port.errors import UsageError, run_command
+from port.errors import UsageError
 from port.models.speed import fast_names
 
 # method of the network or of a part of it -> what it does; none of them calls another one
@@ -41,21 +40,19 @@ def parse(argv=None):
 
 
 def main(argv=None):
-    args = parse(argv)
-    return run_command(lambda: measure(args), debug=False)
+    return run_profile(parse, measure, argv)
 
 
 def measure(args):
     """-> 0"""
-    check(args)
+    request = request_of(args)
     if "compile" in args.fast:
         raise UsageError("--fast compile: PyTorch would compile the clock along with the parts. Leave it out.")
-    height, width = read_size(args.size)
     column = COLUMNS[args.framework]
     bench, device = (importlib.import_module(f"{column}.{name}") for name in ("bench", "device"))
     device.select("cpu")
     net, spent = network(column, args), defaultdict(list)
-    run = bench.timed_network(net, worker.clip({"frames": args.frames, "height": height, "width": width}))
+    run = bench.timed_network(net, worker.clip(request))
     run()  # once without counting: parts are compiled for the clip, which the clock must not be
     for path in PARTS:
         watch(net, path, spent, bench.finish)

@@ -10,13 +10,12 @@ from contextlib import ExitStack
 
 from rich.table import Table
 
-from parity_tests.bench.drawn import check, drawn_weights, parser_of
+from parity_tests.bench.drawn import drawn_weights, parser_of, request_of, run_profile
 from port import console
 from port.bench.figures import spread
 from port.bench.plan import COLUMNS
-from port.bench.request import read_size
 from port.bench.run import Worker
-from port.errors import UsageError, run_command
+from port.errors import UsageError
 
 USUAL = "usual"
 
@@ -30,16 +29,12 @@ def parse(argv=None):
 
 
 def main(argv=None):
-    args = parse(argv)
-    return run_command(lambda: measure(args), debug=False)
+    return run_profile(parse, measure, argv)
 
 
 def measure(args):
     """-> 0"""
-    check(args)
-    height, width = read_size(args.size)
-    numbers = numbers_of(args)
-    request = {"frames": args.frames, "height": height, "width": width}
+    request, numbers = request_of(args), numbers_of(args)
     with drawn_weights(args.blocks) as weights, ExitStack() as closing:
         workers = {}
         for name in dict.fromkeys((USUAL, *numbers)):
